@@ -1,0 +1,2 @@
+//! rollctl
+fn main() {}
