@@ -1,1 +1,24 @@
-//! (in the making)
+//! The heart of a roll: it decides and never acts.
+//!
+//! ```text
+//! events, time ─► Roll ─► actions            (the driver in `ctl` performs them)
+//!
+//! Pending ─► Stopping ─► Stopped ─► Starting ─► Probing ─► Observing ─► Serving
+//!               └────────────┴──────────┴─► Failed ◄┴──────────┘
+//! ```
+//!
+//! It knows no clock, no bus and no file. The same events at the same moments give the same
+//! actions, so it is tested by simulation (`tests/simulation.rs`), not by waiting.
+
+mod event;
+mod instance;
+mod machine;
+mod outcome;
+mod plan;
+mod unit;
+
+pub use event::{Action, Event, GroupState, Moment, Phase, Record, Slot, Ticket, Verdict};
+pub use machine::Roll;
+pub use outcome::{Failure, InstanceOutcome, Outcome, Reason, Standing};
+pub use plan::{BadPlan, Member, Plan, Policy, Unavailable};
+pub use unit::{ActiveState, Invocation, JobId, JobResult, UnitState};

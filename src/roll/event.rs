@@ -1,0 +1,285 @@
+//! The words that the heart and the driver speak: events in, actions out.
+
+use std::fmt;
+use std::ops::Add;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::outcome::{Failure, Outcome};
+use super::unit::{Invocation, JobId, JobResult, UnitState};
+
+/// A moment of the roll: the time since it began, on a clock that never goes back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Moment(pub Duration);
+
+impl Moment {
+    /// The time from `earlier` to this moment; zero if `earlier` is not earlier.
+    pub fn since(self, earlier: Moment) -> Duration {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+impl Add<Duration> for Moment {
+    type Output = Moment;
+
+    fn add(self, span: Duration) -> Moment {
+        Moment(self.0.saturating_add(span))
+    }
+}
+
+/// The place of an instance in the plan's list of members.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Slot(pub usize);
+
+/// The number of a question, so that an answer to an older one is known as such.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Ticket(pub u64);
+
+/// Where an instance is in its roll.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Phase {
+    /// Its turn has not come.
+    Pending,
+    /// It was told to stop and drains.
+    Stopping,
+    /// It is down by our hand, for the stop-pause.
+    Stopped,
+    /// It was told to start and is not ready yet.
+    Starting,
+    /// It says that it is ready; the gates look whether it is true.
+    Probing,
+    /// The gates passed; it is watched for a while.
+    Observing,
+    /// It is new and serves.
+    Serving,
+    /// It did not come back.
+    Failed,
+}
+
+impl Phase {
+    /// Whether the instance's turn has begun and not ended.
+    pub fn is_in_flight(self) -> bool {
+        !matches!(self, Self::Pending | Self::Serving | Self::Failed)
+    }
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Pending => "pending",
+            Self::Stopping => "stopping",
+            Self::Stopped => "stopped",
+            Self::Starting => "starting",
+            Self::Probing => "probing",
+            Self::Observing => "observing",
+            Self::Serving => "serving",
+            Self::Failed => "failed",
+        })
+    }
+}
+
+/// What the gates say of an instance that says it is ready.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Every gate is passed.
+    Passed,
+    /// Not yet, and why; it is asked again.
+    NotYet(String),
+    /// Never: what is wrong does not heal by waiting (the group's socket is down).
+    Never(String),
+}
+
+/// The group as a whole at one moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GroupState {
+    /// Sockets of the group that are not active, by name.
+    pub sockets_down: Vec<String>,
+    /// The plan's members, in the plan's order.
+    pub members: Vec<UnitState>,
+    /// The plan's bystanders, in the plan's order.
+    pub bystanders: Vec<UnitState>,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// Time passed: [`Roll::wake_at`](super::Roll::wake_at) is here, or the roll begins.
+    Tick,
+    /// The answer to [`Action::ReadGroup`].
+    Group {
+        /// The question's number.
+        ticket: Ticket,
+        /// The answer.
+        state: GroupState,
+    },
+    /// The answer to [`Action::ReadUnit`].
+    Unit {
+        /// The instance.
+        slot: Slot,
+        /// The question's number.
+        ticket: Ticket,
+        /// The answer.
+        state: UnitState,
+    },
+    /// systemd took the stop, start or restart, as this job.
+    JobQueued {
+        /// The instance.
+        slot: Slot,
+        /// Its job.
+        job: JobId,
+    },
+    /// systemd refused the stop, start or restart.
+    JobRefused {
+        /// The instance.
+        slot: Slot,
+        /// systemd's reason.
+        why: String,
+    },
+    /// The answer to a stop, start or restart was lost: it may or may not have been taken.
+    JobUnheard {
+        /// The instance.
+        slot: Slot,
+    },
+    /// A job of this instance ended; ours or not, and possibly before [`Event::JobQueued`].
+    JobRemoved {
+        /// The instance.
+        slot: Slot,
+        /// The job.
+        job: JobId,
+        /// How it ended.
+        result: JobResult,
+    },
+    /// The answer to [`Action::Probe`].
+    Probed {
+        /// The instance.
+        slot: Slot,
+        /// The question's number.
+        ticket: Ticket,
+        /// The answer.
+        verdict: Verdict,
+    },
+    /// The connection to systemd is back: signals and answers may have been missed.
+    Reconnected,
+    /// systemd cannot be reached any more, and the driver has given up trying.
+    Unreachable {
+        /// The last error.
+        why: String,
+    },
+    /// Ctrl-C or SIGTERM: the first finishes the instance in hand, the second lets go.
+    Interrupted,
+}
+
+/// What is to be done. Every action but `Record` and `Finish` is answered by an event, or never;
+/// the heart has a deadline for each.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Read the sockets and every instance of the group.
+    ReadGroup {
+        /// To be given back.
+        ticket: Ticket,
+    },
+    /// Read one instance.
+    ReadUnit {
+        /// The instance.
+        slot: Slot,
+        /// To be given back.
+        ticket: Ticket,
+    },
+    /// Stop the instance and start it, in one job. Clear its start counter first.
+    Restart(Slot),
+    /// Stop the instance.
+    Stop(Slot),
+    /// Start the instance. Clear its start counter first. It may replace our own stop job.
+    Start(Slot),
+    /// Ask every gate whether this run of the instance serves.
+    Probe {
+        /// The instance.
+        slot: Slot,
+        /// To be given back.
+        ticket: Ticket,
+        /// The run that must answer.
+        invocation: Invocation,
+        /// Its main process.
+        main_pid: Option<u32>,
+    },
+    /// Tell whoever listens: progress, JSON, journal.
+    Record(Record),
+    /// The roll is over; nothing follows.
+    Finish(Outcome),
+}
+
+/// One line of the roll's log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Record {
+    /// The roll begins.
+    RollBegan {
+        /// The members, in the order of their turns.
+        instances: Vec<String>,
+        /// How many batches they are taken in.
+        batches: usize,
+    },
+    /// A batch begins.
+    BatchBegan {
+        /// Counted from one.
+        batch: usize,
+        /// How many there are.
+        of: usize,
+        /// The members of this one.
+        instances: Vec<String>,
+    },
+    /// An instance went on to its next phase.
+    PhaseChanged {
+        /// The instance.
+        instance: String,
+        /// Where it is now.
+        phase: Phase,
+        /// How long it was in the phase before.
+        #[serde(serialize_with = "as_seconds")]
+        after: Duration,
+    },
+    /// The instance's own `STATUS=` text changed.
+    Status {
+        /// The instance.
+        instance: String,
+        /// Its text.
+        text: String,
+    },
+    /// Something is not as it should be, and what happens instead.
+    Note {
+        /// The instance, if it is one.
+        instance: Option<String>,
+        /// The sentence.
+        text: String,
+    },
+    /// An instance failed.
+    InstanceFailed {
+        /// The instance.
+        instance: String,
+        /// Why.
+        failure: Failure,
+    },
+    /// The roll waits between two batches.
+    Pausing {
+        /// For so long.
+        #[serde(serialize_with = "as_seconds")]
+        span: Duration,
+    },
+    /// Somebody wants the roll to end.
+    Interrupted {
+        /// How often that was said.
+        times: u32,
+    },
+    /// The roll is over.
+    RollEnded {
+        /// How.
+        outcome: Outcome,
+    },
+}
+
+/// Durations go into the log as seconds.
+pub(super) fn as_seconds<S: serde::Serializer>(span: &Duration, s: S) -> Result<S::Ok, S::Error> {
+    s.serialize_f64(span.as_secs_f64())
+}
