@@ -191,6 +191,8 @@ pub enum Action {
     Restart(Slot),
     /// Stop the instance.
     Stop(Slot),
+    /// Stop an instance that failed; this may replace whatever job it has.
+    StopForGood(Slot),
     /// Start the instance. Clear its start counter first. It may replace our own stop job.
     Start(Slot),
     /// Ask every gate whether this run of the instance serves.

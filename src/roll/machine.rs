@@ -1,18 +1,66 @@
 //! The walk over the batches: what begins when, and when it is over.
+//!
+//! ```text
+//! Unbegun ─► Checking ─► Batch ─► Checking ─► Pausing ─► Checking ─► Batch … ─► Over
+//! ```
+//!
+//! After a failure or an interrupt nothing new begins; what is in flight is brought to its end.
 
-use super::event::{Action, Event, Moment};
+use std::time::Duration;
+
+use super::event::{Action, Event, GroupState, Moment, Phase, Record, Slot, Ticket};
+use super::floor;
+use super::instance::{Context, Instance, READ_INTERVAL};
+use super::outcome::{Outcome, Reason};
 use super::plan::Plan;
+
+/// A group that cannot be read for so long is out of reach.
+const GROUP_LIMIT: Duration = Duration::from_secs(60);
 
 /// A roll under way.
 #[derive(Debug)]
 pub struct Roll {
     plan: Plan,
+    instances: Vec<Instance>,
+    stage: Stage,
+    group: GroupState,
+    interrupts: u32,
+    last_ticket: Ticket,
+    /// What is wrong with the group as a whole.
+    sickness: Option<Reason>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Unbegun,
+    Checking { then: Next, since: Moment, again: Moment, valid_from: Ticket },
+    Batch(usize),
+    Pausing { until: Moment, next: usize },
+    Over,
+}
+
+/// What follows when the group is found in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Next {
+    Begin(usize),
+    PauseBefore(usize),
+    End,
 }
 
 impl Roll {
     /// A roll that has not begun; the first [`Event::Tick`] begins it.
     pub fn new(plan: Plan) -> Self {
-        Self { plan }
+        let members = plan.members().iter().enumerate();
+        let instances = members.map(|(i, member)| Instance::new(Slot(i), member.clone())).collect();
+        Self {
+            plan,
+            instances,
+            stage: Stage::Unbegun,
+            group: GroupState::default(),
+            interrupts: 0,
+            last_ticket: Ticket::default(),
+            sickness: None,
+        }
     }
 
     /// What it walks.
@@ -20,13 +68,278 @@ impl Roll {
         &self.plan
     }
 
+    /// Where an instance is.
+    pub fn phase(&self, slot: Slot) -> Phase {
+        self.instances[slot.0].phase()
+    }
+
     /// Takes what happened and what time it is, and returns what to do, in order.
-    pub fn handle(&mut self, _event: Event, _now: Moment) -> Vec<Action> {
-        Vec::new()
+    ///
+    /// Once [`Action::Finish`] was returned, every further event is ignored.
+    pub fn handle(&mut self, event: Event, now: Moment) -> Vec<Action> {
+        let mut actions = Vec::new();
+        if self.stage != Stage::Over {
+            self.take(event, now, &mut actions);
+            for slot in 0..self.instances.len() {
+                self.with(Slot(slot), now, &mut actions, |instance, cx| instance.tick(cx));
+            }
+            self.walk_on(now, &mut actions);
+        }
+        actions
     }
 
     /// When it wants an [`Event::Tick`] if nothing happens before; `None` once it is over.
     pub fn wake_at(&self) -> Option<Moment> {
-        None
+        let of_an_instance = self.instances.iter().filter_map(Instance::wake_at).min();
+        of_an_instance.or(match self.stage {
+            Stage::Unbegun => Some(Moment::default()),
+            Stage::Checking { again, .. } => Some(again),
+            Stage::Pausing { until, .. } => Some(until),
+            Stage::Batch(_) | Stage::Over => None,
+        })
+    }
+
+    fn take(&mut self, event: Event, now: Moment, actions: &mut Vec<Action>) {
+        match event {
+            Event::Tick => self.begin(now, actions),
+            Event::Group { ticket, state } => self.group_was_read(ticket, state, now, actions),
+            Event::Unit { slot, ticket, state } => {
+                self.with(slot, now, actions, |it, cx| it.read(ticket, state, cx));
+            }
+            Event::JobQueued { slot, job } => {
+                self.with(slot, now, actions, |it, cx| it.queued(job, cx));
+            }
+            Event::JobRefused { slot, why } => {
+                self.with(slot, now, actions, |it, cx| it.refused(why, cx));
+            }
+            Event::JobUnheard { slot } => self.with(slot, now, actions, |it, cx| it.unheard(cx)),
+            Event::JobRemoved { slot, job, result } => {
+                self.with(slot, now, actions, |it, cx| it.removed(job, result, cx));
+            }
+            Event::Probed { slot, ticket, verdict } => {
+                self.with(slot, now, actions, |it, cx| it.probed(ticket, verdict, cx));
+            }
+            Event::Reconnected => self.reconnected(now, actions),
+            Event::Unreachable { why } => {
+                self.finish(Reason::Unreachable { error: why }, now, actions);
+            }
+            Event::Interrupted => self.interrupted(now, actions),
+        }
+    }
+
+    fn begin(&mut self, now: Moment, actions: &mut Vec<Action>) {
+        if self.stage != Stage::Unbegun {
+            return;
+        }
+        let instances = self.plan.members().iter().map(|member| member.unit.clone()).collect();
+        let batches = self.plan.batches().len();
+        actions.push(Action::Record(Record::RollBegan { instances, batches }));
+        self.check(Next::Begin(0), now, actions);
+    }
+
+    fn check(&mut self, then: Next, now: Moment, actions: &mut Vec<Action>) {
+        self.last_ticket.0 += 1;
+        let valid_from = self.last_ticket;
+        self.stage = Stage::Checking { then, since: now, again: now + READ_INTERVAL, valid_from };
+        actions.push(Action::ReadGroup { ticket: valid_from });
+    }
+
+    fn group_was_read(
+        &mut self,
+        ticket: Ticket,
+        state: GroupState,
+        now: Moment,
+        actions: &mut Vec<Action>,
+    ) {
+        let Stage::Checking { then, valid_from, .. } = self.stage else { return };
+        if ticket < valid_from {
+            return;
+        }
+        self.group = state;
+        self.look_back(now, actions);
+        if let Err(what) = self.is_in_order(then) {
+            self.sickness = Some(self.blame(what));
+        } else if !self.must_wind_down() || self.is_checking_its_end() {
+            self.go_on(then, now, actions);
+        }
+    }
+
+    /// Those that were rolled must still be in the run that passed the gates.
+    fn look_back(&mut self, now: Moment, actions: &mut Vec<Action>) {
+        for (i, state) in self.group.members.clone().iter().enumerate() {
+            if i < self.instances.len() {
+                self.with(Slot(i), now, actions, |it, cx| it.look_back(state, cx));
+            }
+        }
+    }
+
+    fn is_in_order(&self, then: Next) -> Result<(), String> {
+        floor::sockets(&self.group)?;
+        match then {
+            Next::Begin(batch) => floor::floor(&self.plan, batch, &self.group),
+            Next::PauseBefore(_) | Next::End => Ok(()),
+        }
+    }
+
+    fn blame(&self, what: String) -> Reason {
+        match self.instances.iter().any(Instance::has_begun) {
+            true => Reason::GroupSick { what },
+            false => Reason::Refused { what },
+        }
+    }
+
+    fn go_on(&mut self, next: Next, now: Moment, actions: &mut Vec<Action>) {
+        match next {
+            Next::Begin(batch) => self.begin_batch(batch, now, actions),
+            Next::PauseBefore(next) => {
+                let span = self.plan.policy().pause;
+                self.stage = Stage::Pausing { until: now + span, next };
+                actions.push(Action::Record(Record::Pausing { span }));
+            }
+            Next::End => self.finish(Reason::Done, now, actions),
+        }
+    }
+
+    fn begin_batch(&mut self, batch: usize, now: Moment, actions: &mut Vec<Action>) {
+        self.stage = Stage::Batch(batch);
+        let slots = self.plan.batches()[batch].clone();
+        let unit = |slot: &Slot| self.plan.member(*slot).unit.clone();
+        actions.push(Action::Record(Record::BatchBegan {
+            batch: batch + 1,
+            of: self.plan.batches().len(),
+            instances: slots.iter().map(unit).collect(),
+        }));
+        for slot in slots {
+            self.with(slot, now, actions, |instance, cx| instance.begin(cx));
+        }
+    }
+
+    fn reconnected(&mut self, now: Moment, actions: &mut Vec<Action>) {
+        for slot in 0..self.instances.len() {
+            self.with(Slot(slot), now, actions, |instance, cx| instance.reconnected(cx));
+        }
+        if let Stage::Checking { again, .. } = &mut self.stage {
+            *again = now;
+        }
+    }
+
+    fn interrupted(&mut self, now: Moment, actions: &mut Vec<Action>) {
+        self.interrupts += 1;
+        actions.push(Action::Record(Record::Interrupted { times: self.interrupts }));
+        let is_first = self.interrupts == 1;
+        for slot in 0..self.instances.len() {
+            self.with(Slot(slot), now, actions, |instance, cx| match is_first {
+                true => instance.hurry(cx),
+                false => instance.let_go(cx),
+            });
+        }
+    }
+
+    /// Whatever the event was: what follows from where everything is now?
+    fn walk_on(&mut self, now: Moment, actions: &mut Vec<Action>) {
+        if self.stage == Stage::Over || self.instances.iter().any(Instance::is_busy) {
+            return;
+        }
+        if self.must_wind_down() && !self.is_checking_its_end() {
+            let reason = self.reason_to_end();
+            return self.finish(reason, now, actions);
+        }
+        match self.stage {
+            Stage::Batch(batch) => self.check(self.after(batch), now, actions),
+            Stage::Pausing { until, next } if now >= until => {
+                self.check(Next::Begin(next), now, actions);
+            }
+            Stage::Checking { .. } => self.check_again(now, actions),
+            _ => {}
+        }
+    }
+
+    fn after(&self, batch: usize) -> Next {
+        match (batch + 1 < self.plan.batches().len(), self.plan.policy().pause.is_zero()) {
+            (false, _) => Next::End,
+            (true, true) => Next::Begin(batch + 1),
+            (true, false) => Next::PauseBefore(batch + 1),
+        }
+    }
+
+    fn check_again(&mut self, now: Moment, actions: &mut Vec<Action>) {
+        let Stage::Checking { since, again, .. } = &mut self.stage else { return };
+        if now.since(*since) >= GROUP_LIMIT {
+            let error = "systemd does not say what state the group is in".to_owned();
+            return self.finish(Reason::Unreachable { error }, now, actions);
+        }
+        if now >= *again {
+            *again = now + READ_INTERVAL;
+            self.last_ticket.0 += 1;
+            actions.push(Action::ReadGroup { ticket: self.last_ticket });
+        }
+    }
+
+    /// Nothing new begins any more.
+    fn must_wind_down(&self) -> bool {
+        self.interrupts > 0 || self.sickness.is_some() || self.any_failed()
+    }
+
+    fn any_failed(&self) -> bool {
+        self.instances.iter().any(Instance::has_failed)
+    }
+
+    /// An interrupt after the last instance does not keep the roll from ending well.
+    fn is_checking_its_end(&self) -> bool {
+        let at_end = matches!(self.stage, Stage::Checking { then: Next::End, .. });
+        at_end && self.interrupts == 1 && self.sickness.is_none() && !self.any_failed()
+    }
+
+    fn reason_to_end(&mut self) -> Reason {
+        match self.sickness.take() {
+            _ if self.any_failed() => Reason::Failed,
+            Some(sickness) => sickness,
+            None => Reason::Interrupted,
+        }
+    }
+
+    fn finish(&mut self, reason: Reason, now: Moment, actions: &mut Vec<Action>) {
+        self.stage = Stage::Over;
+        let instances = self.instances.iter().map(Instance::outcome).collect();
+        let outcome = Outcome { reason, instances, took: now.0 };
+        actions.push(Action::Record(Record::RollEnded { outcome: outcome.clone() }));
+        actions.push(Action::Finish(outcome));
+    }
+
+    /// Lets one instance act, with what it needs from the rest.
+    fn with(
+        &mut self,
+        slot: Slot,
+        now: Moment,
+        actions: &mut Vec<Action>,
+        act: impl FnOnce(&mut Instance, &mut Context),
+    ) {
+        if slot.0 >= self.instances.len() {
+            return;
+        }
+        let may_stop_for_good = self.may_stop_for_good(slot);
+        let mut cx = Context {
+            now,
+            policy: self.plan.policy(),
+            may_stop_for_good,
+            last_ticket: &mut self.last_ticket,
+            actions,
+        };
+        act(&mut self.instances[slot.0], &mut cx);
+    }
+
+    /// The failed are stopped only while others serve, and never more of them than may be down.
+    fn may_stop_for_good(&self, slot: Slot) -> bool {
+        let others = self.instances.iter().enumerate().filter(|(i, _)| *i != slot.0);
+        let stopped = others.filter(|(_, other)| other.is_stopped_for_good()).count();
+        stopped < self.plan.allowed_down() && self.others_serve(slot)
+    }
+
+    fn others_serve(&self, slot: Slot) -> bool {
+        let members = self.instances.iter().enumerate().any(|(i, other)| {
+            let was_up = self.group.members.get(i).is_some_and(|state| state.active.is_up());
+            i != slot.0 && (other.phase() == Phase::Serving || !other.has_begun() && was_up)
+        });
+        members || self.group.bystanders.iter().any(|state| state.active.is_up())
     }
 }

@@ -11,7 +11,9 @@
 //! actions, so it is tested by simulation (`tests/simulation.rs`), not by waiting.
 
 mod event;
+mod floor;
 mod instance;
+mod judge;
 mod machine;
 mod outcome;
 mod plan;

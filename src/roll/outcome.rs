@@ -105,6 +105,8 @@ pub enum Standing {
     FailedStopped,
     /// Failed, and left as it is.
     FailedLeft,
+    /// In the middle of its turn when systemd went out of reach.
+    Unknown,
 }
 
 /// One instance at the end of a roll.

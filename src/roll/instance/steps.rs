@@ -1,0 +1,159 @@
+//! The way forward: look, call, work, hold, prove, watch, serve.
+
+use super::{
+    Asked, BLIND_READS, CALLS, Context, Instance, PROBE_LIMIT, PROBE_WAITS, START_AGAIN, Step,
+};
+use crate::roll::event::{Action, Phase};
+use crate::roll::judge::{Progress, Run, Verb, Work, taken_over};
+use crate::roll::outcome::{Failure, Standing};
+use crate::roll::unit::JobId;
+
+impl Instance {
+    pub(super) fn looked(&mut self, cx: &mut Context) {
+        if self.state.job.is_some() {
+            return self.fail(taken_over("another job is under way"), cx);
+        }
+        self.old = self.state.invocation;
+        let verb = match (self.state.active.is_down(), cx.policy.stop_pause.is_zero()) {
+            (true, _) => Verb::Start,
+            (false, true) => Verb::Restart,
+            (false, false) => Verb::Stop,
+        };
+        self.call(verb, cx);
+    }
+
+    pub(super) fn call(&mut self, verb: Verb, cx: &mut Context) {
+        // A start that we owe keeps the deadline it got when the instance went down.
+        if !self.stopped_by_us {
+            self.deadline = cx.now + self.member.timeout;
+        }
+        self.calls = 0;
+        self.call_again(verb, cx);
+    }
+
+    pub(super) fn call_again(&mut self, verb: Verb, cx: &mut Context) {
+        self.calls += 1;
+        self.early_ends.clear();
+        self.step = Step::Calling(verb);
+        self.enter(if verb == Verb::Start { Phase::Starting } else { Phase::Stopping }, cx);
+        cx.actions.push(match verb {
+            Verb::Stop => Action::Stop(self.slot),
+            Verb::Start => Action::Start(self.slot),
+            Verb::Restart => Action::Restart(self.slot),
+        });
+    }
+
+    pub(super) fn call_was_refused(&mut self, verb: Verb, why: String, cx: &mut Context) {
+        let again = cx.now + START_AGAIN;
+        if verb == Verb::Start && self.stopped_by_us && again < self.deadline {
+            self.note(format!("systemd refused to start it ({why}), trying again in 1s"), cx);
+            self.step = Step::Holding { until: again };
+            return;
+        }
+        self.fail(Failure::Refused { error: why }, cx);
+    }
+
+    pub(super) fn work(&mut self, verb: Verb, job: Option<JobId>, cx: &mut Context) {
+        let result =
+            self.early_ends.iter().find(|(id, _)| Some(*id) == job).map(|(_, r)| r.clone());
+        self.step =
+            Step::Working { work: Work { verb, job, result, old: self.old }, blind_reads: 0 };
+        match (self.letting_go, verb) {
+            (true, Verb::Stop) => self.close(Verb::Start, cx),
+            (true, _) => self.over(Standing::ComingUp, cx),
+            (false, _) => self.look_afresh(cx),
+        }
+    }
+
+    pub(super) fn read_at_work(&mut self, cx: &mut Context) {
+        let Step::Working { work, blind_reads } = &mut self.step else { return };
+        let verb = work.verb;
+        match work.read(&self.state) {
+            Progress::Working { job, is_new } => {
+                work.job = Some(job);
+                *blind_reads = 0;
+                if is_new && verb == Verb::Restart && self.phase == Phase::Stopping {
+                    self.enter(Phase::Starting, cx);
+                }
+            }
+            Progress::Down => self.hold(cx),
+            Progress::Up(run) => self.prove(run, cx),
+            Progress::StartedEarly => self.was_started_early(cx),
+            Progress::Wrong(failure) => self.fail(failure, cx),
+            Progress::NoTrace(failure) => {
+                *blind_reads += 1;
+                let (is_gone, unheard) = (*blind_reads >= BLIND_READS, work.job.is_none());
+                let untouched = self.state.invocation == self.old;
+                match (is_gone, unheard && untouched && self.calls < CALLS) {
+                    (true, true) => self.call_again(verb, cx),
+                    (true, false) => self.fail(failure, cx),
+                    (false, _) => {}
+                }
+            }
+        }
+    }
+
+    pub(super) fn hold(&mut self, cx: &mut Context) {
+        self.stopped_by_us = true;
+        self.step = Step::Holding { until: cx.now + cx.policy.stop_pause };
+        self.deadline = cx.now + cx.policy.stop_pause + self.member.timeout;
+        self.enter(Phase::Stopped, cx);
+    }
+
+    pub(super) fn read_while_down(&mut self, cx: &mut Context) {
+        if self.state.job.is_some() || !self.state.active.is_down() {
+            self.was_started_early(cx);
+        }
+    }
+
+    pub(super) fn was_started_early(&mut self, cx: &mut Context) {
+        self.note("started early, by traffic or by somebody: taken as started".to_owned(), cx);
+        self.deadline = cx.now + self.member.timeout;
+        self.enter(Phase::Starting, cx);
+        self.work(Verb::Start, self.state.job, cx);
+    }
+
+    pub(super) fn prove(&mut self, run: Run, cx: &mut Context) {
+        self.run = Some(run);
+        self.step = Step::Proving { run, asked: None, again: cx.now, wait: PROBE_WAITS.0 };
+        self.enter(Phase::Probing, cx);
+        self.probe_if_due(cx);
+    }
+
+    pub(super) fn probe_if_due(&mut self, cx: &mut Context) {
+        let Step::Proving { run, asked, again, .. } = &mut self.step else { return };
+        let is_due = match asked {
+            None => cx.now >= *again,
+            Some(asked) => cx.now >= asked.at + PROBE_LIMIT,
+        };
+        if is_due {
+            let ticket = cx.ticket();
+            *asked = Some(Asked { ticket, at: cx.now });
+            cx.actions.push(Action::Probe {
+                slot: self.slot,
+                ticket,
+                invocation: run.invocation,
+                main_pid: self.state.main_pid,
+            });
+        }
+    }
+
+    pub(super) fn watch(&mut self, run: Run, cx: &mut Context) {
+        let until = cx.now + cx.policy.observe;
+        self.step = Step::Watching { run, until };
+        self.deadline = until + self.member.timeout;
+        self.enter(Phase::Observing, cx);
+        self.look(cx);
+    }
+
+    pub(super) fn serve(&mut self, cx: &mut Context) {
+        self.enter(Phase::Serving, cx);
+        self.over(Standing::Serving, cx);
+    }
+
+    pub(super) fn over(&mut self, standing: Standing, cx: &mut Context) {
+        self.standing = standing;
+        self.step = Step::Over;
+        self.ended = cx.now;
+    }
+}
