@@ -131,7 +131,16 @@ pub struct BadPattern {
 
 fn without_type(text: &str) -> Result<&str, &'static str> {
     const OTHERS: [&str; 10] = [
-        "socket", "target", "timer", "mount", "automount", "swap", "path", "slice", "scope", "device",
+        "socket",
+        "target",
+        "timer",
+        "mount",
+        "automount",
+        "swap",
+        "path",
+        "slice",
+        "scope",
+        "device",
     ];
     if text.len() > NAME_LIMIT {
         return Err("a unit's name has at most 255 characters");
@@ -230,8 +239,24 @@ mod tests {
     #[test]
     fn refuses_the_rest_in_one_line() {
         let bad = [
-            "", "@", "@1", "w@", "w@{1..}", "w@{4..1}", "w@{1..99999}", "w@{1,", "w@x{1,2}", "w*@1",
-            "w@{}", "w@1/2", "w 1", "web.socket", "w@[", "w@a\nb", "w@{-1..2}", "../w",
+            "",
+            "@",
+            "@1",
+            "w@",
+            "w@{1..}",
+            "w@{4..1}",
+            "w@{1..99999}",
+            "w@{1,",
+            "w@x{1,2}",
+            "w*@1",
+            "w@{}",
+            "w@1/2",
+            "w 1",
+            "web.socket",
+            "w@[",
+            "w@a\nb",
+            "w@{-1..2}",
+            "../w",
         ];
         for text in bad {
             let error = text.parse::<InstancePattern>().unwrap_err().to_string();

@@ -90,8 +90,7 @@ impl Systemd {
     where
         B: serde::Serialize + DynamicType,
     {
-        let call =
-            self.connection.call_method(Some(SYSTEMD), path, Some(interface), method, body);
+        let call = self.connection.call_method(Some(SYSTEMD), path, Some(interface), method, body);
         call.await.map_err(CallError::from)
     }
 }

@@ -15,19 +15,38 @@ pub struct UnitFile {
     pub state: String,
 }
 
+/// What systemd is to do with a unit, and with a job that stands in the way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// Stop it and start it, in one job; refused if somebody else's job is in the way.
+    Restart,
+    /// Stop it; refused if somebody else's job is in the way.
+    Stop,
+    /// Stop it, in place of any other job.
+    StopForGood,
+    /// Start it, in place of any other job (our own stop).
+    Start,
+}
+
+impl Wish {
+    /// The method and its job mode (systemctl(1), `--job-mode=`).
+    fn call(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Restart => ("RestartUnit", "fail"),
+            Self::Stop => ("StopUnit", "fail"),
+            Self::StopForGood => ("StopUnit", "replace"),
+            Self::Start => ("StartUnit", "replace"),
+        }
+    }
+
+    fn starts(self) -> bool {
+        matches!(self, Self::Restart | Self::Start)
+    }
+}
+
 /// One row of ListUnitsByPatterns: (name, description, load, active, sub, following, path, job…).
-type UnitRow = (
-    String,
-    String,
-    String,
-    String,
-    String,
-    String,
-    OwnedObjectPath,
-    u32,
-    String,
-    OwnedObjectPath,
-);
+type UnitRow =
+    (String, String, String, String, String, String, OwnedObjectPath, u32, String, OwnedObjectPath);
 
 impl Systemd {
     /// The names of the loaded units that match any of the shell patterns.
@@ -71,33 +90,20 @@ impl Systemd {
         Ok(Properties::new(map))
     }
 
-    /// Stops the unit and starts it, in one job; a job of somebody else's makes this an error.
+    /// Queues a job for the unit.
     ///
     /// # Errors
     ///
     /// When systemd does not answer, or refuses.
-    pub async fn restart(&self, unit: &str) -> Result<JobId, CallError> {
-        self.forget_starts(unit).await;
-        self.queue("RestartUnit", unit, "fail").await
-    }
-
-    /// Stops the unit; a job of somebody else's makes this an error.
-    ///
-    /// # Errors
-    ///
-    /// When systemd does not answer, or refuses.
-    pub async fn stop(&self, unit: &str) -> Result<JobId, CallError> {
-        self.queue("StopUnit", unit, "fail").await
-    }
-
-    /// Starts the unit, in place of any other job of it.
-    ///
-    /// # Errors
-    ///
-    /// When systemd does not answer, or refuses.
-    pub async fn start(&self, unit: &str) -> Result<JobId, CallError> {
-        self.forget_starts(unit).await;
-        self.queue("StartUnit", unit, "replace").await
+    pub async fn queue(&self, wish: Wish, unit: &str) -> Result<JobId, CallError> {
+        let (method, mode) = wish.call();
+        if wish.starts() {
+            self.forget_starts(unit).await;
+        }
+        let reply = self.call_manager(method, &(unit, mode)).await?;
+        let path: OwnedObjectPath = reply.body().deserialize()?;
+        let id = path.as_str().rsplit('/').next().and_then(|digits| digits.parse().ok());
+        id.map(JobId).ok_or_else(|| CallError::Lost(format!("{path} is not a job")))
     }
 
     /// The processes of a unit.
@@ -129,13 +135,6 @@ impl Systemd {
     /// group's socket with it. Without the rights to reset it the start itself will say so.
     async fn forget_starts(&self, unit: &str) {
         let _ = self.call_manager("ResetFailedUnit", &unit).await;
-    }
-
-    async fn queue(&self, method: &str, unit: &str, mode: &str) -> Result<JobId, CallError> {
-        let reply = self.call_manager(method, &(unit, mode)).await?;
-        let path: OwnedObjectPath = reply.body().deserialize()?;
-        let id = path.as_str().rsplit('/').next().and_then(|digits| digits.parse().ok());
-        id.map(JobId).ok_or_else(|| CallError::Lost(format!("{path} is not a job")))
     }
 }
 

@@ -9,6 +9,6 @@ mod properties;
 mod watch;
 
 pub use bus::{CallError, Systemd};
-pub use manager::UnitFile;
+pub use manager::{UnitFile, Wish};
 pub use properties::Properties;
 pub use watch::{Heard, Watch};
