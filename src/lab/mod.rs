@@ -237,12 +237,9 @@ fn run(command: &mut Command) -> Result<String, LabError> {
     if output.status.success() {
         return Ok(text);
     }
+    let words = [command.get_program()].into_iter().chain(command.get_args());
     Err(LabError::Failed {
-        command: format!("{command:?}")
-            .split_whitespace()
-            .filter(|w| !w.contains("XDG_") && !w.starts_with("DBUS_"))
-            .collect::<Vec<_>>()
-            .join(" "),
+        command: words.map(OsStr::to_string_lossy).collect::<Vec<_>>().join(" "),
         status: output.status.to_string(),
         output: text + &String::from_utf8_lossy(&output.stderr),
     })
