@@ -6,7 +6,7 @@ set -u
 manager_env="XDG_RUNTIME_DIR=$LAB_DIR/run XDG_CONFIG_HOME=$LAB_DIR/config XDG_STATE_HOME=$LAB_DIR/state
   XDG_CACHE_HOME=$LAB_DIR/cache XDG_DATA_HOME=$LAB_DIR/data HOME=$LAB_DIR PATH=$PATH LANG=C.UTF-8
   DBUS_SESSION_BUS_ADDRESS=unix:path=$LAB_DIR/run/bus SYSTEMD_ENVIRONMENT_GENERATOR_PATH=
-  SYSTEMD_LOG_TARGET=console SYSTEMD_LOG_LEVEL=info"
+  SYSTEMD_LOG_TARGET=journal SYSTEMD_LOG_LEVEL=info"
 
 fail() { echo "$1" >&2; rmdir "${lab:-/nonexistent}" 2>/dev/null; exit 1; }
 
@@ -37,13 +37,18 @@ make_cgroup() {
 enter_namespace() {
   mount -t tmpfs -o mode=755 tmpfs /run || fail "cannot mount a tmpfs on /run in a mount namespace"
   # What makes systemd believe that it was booted here (sd_booted(3)).
-  mkdir -p /run/systemd/system
+  mkdir -p /run/systemd/system /run/systemd/journal
+  ln -s "$LAB_DIR/journal" /run/systemd/journal/socket
+  # What PID 1 makes at boot, to mount over paths that a unit may not see.
+  mkdir -m 700 /run/systemd/inaccessible && cd /run/systemd/inaccessible || return
+  mkdir -m 0 dir; : >reg; mkfifo -m 0 fifo; mknod -m 0 chr c 0 0; mknod -m 0 blk b 0 0; chmod 0 reg
+  cd /
 }
 
 start_manager() {
   sh -c 'echo $$ >"$0/cgroup.procs" && exec setpriv --pdeathsig TERM env -i "$@"' "$lab" \
     $manager_env "$LAB_SYSTEMD" --user --unit=lab.target \
-    </dev/null >>"$LAB_DIR/log/manager.log" 2>&1 &
+    </dev/null >/dev/null 2>&1 &
   manager=$!
   echo "$manager" >"$LAB_DIR/manager.pid"
 }

@@ -10,6 +10,7 @@
 
 mod error;
 mod group;
+mod journal;
 mod keeper;
 mod place;
 mod programs;
@@ -25,31 +26,39 @@ pub use group::{Group, GroupPlan};
 pub use place::Place;
 pub use programs::program;
 
+use journal::Journal;
 use keeper::Keeper;
+use tempfile::TempDir;
 
 /// A running private manager; dropping it stops every unit and removes every trace.
 pub struct Lab {
     dir: PathBuf,
     keeper: Keeper,
+    /// Until the keeper has stopped the manager.
+    _journal: Journal,
 }
 
 impl Lab {
     /// Starts a manager and its bus (about 0.2 s); an error says what this machine lacks.
     pub fn start() -> Result<Self, LabError> {
-        let (dir, name) = make_directory()?;
-        let keeper = match Keeper::start(&dir, &name) {
-            Ok(keeper) => keeper,
-            Err(error) => {
-                let _ = fs::remove_dir_all(&dir);
-                return Err(error);
-            }
-        };
-        let mut lab = Self { dir, keeper };
+        let dir = make_directory()?;
+        // Up to here an error removes the directory; from here on the keeper does.
+        let (journal, keeper) = begin(dir.path())?;
+        let mut lab = Self { dir: dir.keep(), keeper, _journal: journal };
         let (private, log) = (lab.run_dir().join("systemd/private"), lab.log_dir().join(MANAGER));
         lab.keeper.wait_until("the manager's socket", &log, || private.exists())?;
+        lab.open_to_other_users()?;
         // Ends when the bus has said that it is ready, so it is a wait for both of them.
         lab.systemctl(["start", "lab.target", "dbus.service"])?;
         Ok(lab)
+    }
+
+    /// Units of root's that run as other users must be able to say that they are ready.
+    fn open_to_other_users(&self) -> Result<(), LabError> {
+        if !rustix::process::geteuid().is_root() {
+            return Ok(());
+        }
+        set_mode(&self.run_dir().join("systemd/notify"), 0o777)
     }
 
     /// The lab's own directory: a short path on a real filesystem, gone when the lab is.
@@ -172,38 +181,43 @@ const UNITS: &[(&str, &str)] = &[
     ("service.d/10-lab-log.conf", include_str!("units/log.conf")),
 ];
 
-/// Makes the directory with the first units in it; its path and the lab's name.
-fn make_directory() -> Result<(PathBuf, String), LabError> {
-    let base = short_temporary_directory();
-    let dir = tempfile::Builder::new()
-        .prefix("rollctl-lab-")
-        .rand_bytes(8)
-        .tempdir_in(&base)
-        .map_err(LabError::io("make a directory in", &base))?;
+fn begin(dir: &Path) -> Result<(Journal, Keeper), LabError> {
+    let (socket, log) = (dir.join("journal"), dir.join("log").join(MANAGER));
+    let journal = Journal::keep(&socket, &log).map_err(LabError::io("listen at", &socket))?;
+    let name = dir.file_name().unwrap_or_default().to_string_lossy();
+    Ok((journal, Keeper::start(dir, &name)?))
+}
+
+/// Makes the directory, with the first units in it.
+fn make_directory() -> Result<TempDir, LabError> {
+    let base = base_directory();
+    let dir = tempfile::Builder::new().prefix("rollctl-lab-").rand_bytes(8).tempdir_in(&base);
+    let dir = dir.map_err(LabError::io("make a directory in", &base))?;
+    let log = dir.path().join("log");
     // Root's units may run as other users, who must get through to their sockets.
     let mode = if rustix::process::geteuid().is_root() { 0o755 } else { 0o700 };
-    for path in
-        [dir.path().to_owned()].into_iter().chain(DIRECTORIES.iter().map(|d| dir.path().join(d.1)))
-    {
-        fs::create_dir_all(&path).map_err(LabError::io("make", &path))?;
-        let permissions = fs::Permissions::from_mode(mode);
-        fs::set_permissions(&path, permissions).map_err(LabError::io("set the mode of", &path))?;
+    set_mode(dir.path(), mode)?;
+    for path in DIRECTORIES.iter().map(|(_, name)| dir.path().join(name)).chain([log.clone()]) {
+        fs::create_dir(&path).map_err(LabError::io("make", &path))?;
+        set_mode(&path, mode)?;
     }
-    let log = dir.path().join("log");
-    fs::create_dir(&log).map_err(LabError::io("make", &log))?;
     for (unit, text) in UNITS {
         let text = text.replace("@LOG@", &log.to_string_lossy());
         write(&dir.path().join("config/systemd/user").join(unit), &text)?;
     }
-    let path = dir.keep();
-    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    Ok((path, name))
+    Ok(dir)
 }
 
-/// The system's temporary directory, unless sockets below it would exceed a socket address (108).
-fn short_temporary_directory() -> PathBuf {
-    let dir = std::env::temp_dir();
-    if dir.as_os_str().len() > 40 { PathBuf::from("/tmp") } else { dir }
+fn set_mode(path: &Path, mode: u32) -> Result<(), LabError> {
+    let permissions = fs::Permissions::from_mode(mode);
+    fs::set_permissions(path, permissions).map_err(LabError::io("set the mode of", path))
+}
+
+/// Not below /tmp, which a unit with `PrivateTmp=` does not see, nor below /run, which a unit with
+/// `ProtectHome=` or another namespace does not see; and short, for a socket's path has 108 bytes.
+fn base_directory() -> PathBuf {
+    let memory = Path::new("/dev/shm");
+    if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() }
 }
 
 /// The unit files of a directory with their texts, sorted by name.
