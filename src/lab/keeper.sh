@@ -43,6 +43,9 @@ enter_namespace() {
   mkdir -m 700 /run/systemd/inaccessible && cd /run/systemd/inaccessible || return
   mkdir -m 0 dir; : >reg; mkfifo -m 0 fifo; mknod -m 0 chr c 0 0; mknod -m 0 blk b 0 0; chmod 0 reg
   cd /
+  # Containers forbid to run programs from there; here only we see the change.
+  mount -o remount,bind,exec /dev/shm 2>/dev/null
+  return 0
 }
 
 start_manager() {

@@ -146,7 +146,14 @@ impl Lab {
 
     /// What the manager has said so far.
     pub fn manager_log(&self) -> String {
-        fs::read_to_string(self.log_dir().join(MANAGER)).unwrap_or_default()
+        let own = fs::read_to_string(self.log_dir().join(MANAGER)).unwrap_or_default();
+        // Beneath another manager it has said it to the machine's own journal.
+        if own.is_empty() { self.machine_journal().unwrap_or_default() } else { own }
+    }
+
+    fn machine_journal(&self) -> Option<String> {
+        let manager = format!("_PID={}", self.manager_pid()?);
+        run(Command::new("journalctl").args(["-q", "-b", "-o", "cat", &manager])).ok()
     }
 }
 
