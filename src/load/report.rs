@@ -35,22 +35,22 @@ pub(super) struct Crew {
 impl Report {
     /// Everything taken together.
     pub fn total(&self) -> Tally {
-        self.sum(|_, _| true)
+        self.select(|_, _| true)
     }
 
     /// All styles in the phase of this name; empty when there was none.
     pub fn phase(&self, name: &str) -> Tally {
-        self.sum(|_, phase| phase == name)
+        self.select(|_, phase| phase == name)
     }
 
     /// One style in all phases.
     pub fn style(&self, name: &str) -> Tally {
-        self.sum(|style, _| style == name)
+        self.select(|style, _| style == name)
     }
 
     /// One style in one phase.
     pub fn part(&self, style: &str, phase: &str) -> Tally {
-        self.sum(|s, p| s == style && p == phase)
+        self.select(|s, p| s == style && p == phase)
     }
 
     /// The names of the styles, in the order they were added.
@@ -63,7 +63,8 @@ impl Report {
         self.total().lost()
     }
 
-    fn sum(&self, wanted: impl Fn(&str, &str) -> bool) -> Tally {
+    /// The parts whose style and phase are wanted, taken together.
+    pub fn select(&self, wanted: impl Fn(&str, &str) -> bool) -> Tally {
         let mut sum = Tally::default();
         for crew in &self.crews {
             for (phase, tally) in self.phases.iter().zip(&crew.tallies) {
