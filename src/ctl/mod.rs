@@ -5,6 +5,7 @@
 //!             systemd            flock   the heart decides, the driver acts, reports listen
 //! ```
 
+mod advice;
 mod driver;
 mod error;
 mod exit;
@@ -22,14 +23,19 @@ mod unit_name;
 #[cfg(feature = "cli")]
 pub mod cli;
 
+pub use advice::advice;
 pub use driver::drive;
 pub use error::Error;
 pub use exit::ExitStatus;
-pub use gates::{Gates, Health, HealthUrl};
+pub use gates::{
+    Answer, Gates, Health, HealthUrl, InstanceGates, Listener, Probe, Target, ask_health,
+};
 pub use lock::Lock;
-pub use pattern::{BadPattern, InstancePattern};
-pub use report::{Output, Report};
+pub use pattern::{BadPattern, Choice, InstancePattern, Wanted};
+pub use report::{Ending, Output, Report};
 pub use restart::{Request, restart};
 pub use scope::Scope;
 pub use select::{Group, Instance, LeftOut, Socket, all_groups, select};
-pub use systemd::{CallError, Systemd};
+pub use signals::Signals;
+pub use systemd::{CallError, Heard, Properties, Systemd, UnitFile, Watch, Wish};
+pub use unit_name::{UnitName, natural};

@@ -41,7 +41,7 @@ impl UnitName {
 }
 
 /// Whether systemd would take this as (a part of) a unit's name.
-pub fn is_name_char(c: char) -> bool {
+pub(super) fn is_name_char(c: char) -> bool {
     c.is_ascii_alphanumeric() || ":-_.\\".contains(c)
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
+use super::plan::Setting;
 use crate::ctl::{ExitStatus, Health, InstancePattern, Output, Request, Scope};
 use crate::roll::{Policy, Unavailable};
 use crate::span::Span;
@@ -33,18 +34,18 @@ pub(super) struct RollArgs {
     /// Roll these: worker (the group), worker@2, worker@{1..4}, worker@*, nginx.service
     #[arg(required = true, value_name = "PATTERN")]
     patterns: Vec<InstancePattern>,
-    /// Take at most this many out of service at a time
-    #[arg(long, value_name = "N|P%", default_value = "1")]
-    max_unavailable: Unavailable,
-    /// Wait so long between two batches
-    #[arg(long, value_name = "SPAN", default_value = "0")]
-    pause: Span,
-    /// Wait so long between an instance's stop and its start
-    #[arg(long, value_name = "SPAN", default_value = "0")]
-    stop_pause: Span,
-    /// Watch an instance for so long after it passed the gates
-    #[arg(long, value_name = "SPAN", default_value = "500ms")]
-    observe: Span,
+    /// Take at most this many out of service at a time [default: 1]
+    #[arg(long, value_name = "N|P%")]
+    max_unavailable: Option<Unavailable>,
+    /// Wait so long between two batches [default: 0]
+    #[arg(long, value_name = "SPAN")]
+    pause: Option<Span>,
+    /// Wait so long between an instance's stop and its start [default: 0]
+    #[arg(long, value_name = "SPAN")]
+    stop_pause: Option<Span>,
+    /// Watch an instance for so long after it passed the gates [default: 500ms]
+    #[arg(long, value_name = "SPAN")]
+    observe: Option<Span>,
     /// Give an instance so long to stop, and to start [default: from its unit]
     #[arg(long, value_name = "SPAN", value_parser = positive_span)]
     timeout: Option<Span>,
@@ -59,7 +60,7 @@ pub(super) struct RollArgs {
     pub(super) dry_run: bool,
     /// Tell what happens as JSON, an event a line
     #[arg(long, conflicts_with = "quiet")]
-    json: bool,
+    pub(super) json: bool,
     /// Tell nothing but errors
     #[arg(short, long)]
     quiet: bool,
@@ -97,17 +98,53 @@ impl RollArgs {
         Request {
             scope: self.manager.scope(),
             patterns: self.patterns.clone(),
-            policy: Policy {
-                max_unavailable: self.max_unavailable,
-                pause: self.pause.0,
-                stop_pause: self.stop_pause.0,
-                observe: self.observe.0,
-            },
+            policy: self.policy(),
             timeout: self.timeout.map(|span| span.0),
             health: self.health.clone().unwrap_or_default(),
             lock_wait: self.lock_wait.0,
             output: self.output(),
         }
+    }
+
+    fn policy(&self) -> Policy {
+        let default = Policy::default();
+        let or = |given: Option<Span>, default: Duration| given.map_or(default, |span| span.0);
+        Policy {
+            max_unavailable: self.max_unavailable.unwrap_or(default.max_unavailable),
+            pause: or(self.pause, default.pause),
+            stop_pause: or(self.stop_pause, default.stop_pause),
+            observe: or(self.observe, default.observe),
+        }
+    }
+
+    /// The effective values, and where each comes from.
+    pub(super) fn settings(&self) -> Vec<Setting> {
+        let policy = self.policy();
+        let span = |span: Duration| Span(span).to_string();
+        let from = |given: bool| if given { "command line" } else { "default" };
+        let setting = |name, value, given| Setting { name, value, from: from(given) };
+        let health = match &self.health {
+            None => "the instance's admin socket, if it has one".to_owned(),
+            Some(Health::Url(url)) => url.to_string(),
+            Some(_) => "none".to_owned(),
+        };
+        let unavailable = policy.max_unavailable.to_string();
+        vec![
+            setting("max-unavailable", unavailable, self.max_unavailable.is_some()),
+            setting("pause", span(policy.pause), self.pause.is_some()),
+            setting("stop-pause", span(policy.stop_pause), self.stop_pause.is_some()),
+            setting("observe", span(policy.observe), self.observe.is_some()),
+            self.timeout_setting(),
+            setting("health", health, self.health.is_some()),
+        ]
+    }
+
+    fn timeout_setting(&self) -> Setting {
+        let (value, from) = match self.timeout {
+            Some(span) => (span.to_string(), "command line"),
+            None => ("see each instance".to_owned(), "unit"),
+        };
+        Setting { name: "timeout", value, from }
     }
 
     fn output(&self) -> Output {

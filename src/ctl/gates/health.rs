@@ -1,5 +1,6 @@
 //! The health gate: whether the instance's own probe answers, and for this run.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -31,6 +32,18 @@ pub struct Probe {
     pub target: Target,
     /// Whether it must be there; else it is asked only if it is.
     pub is_required: bool,
+    /// Whether nobody named it: it is where our worker has it.
+    pub is_admin_socket: bool,
+}
+
+impl fmt::Display for Probe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.is_admin_socket, self.is_required) {
+            (false, _) => write!(f, "health at {}", self.target),
+            (true, true) => f.write_str("health at its admin.sock"),
+            (true, false) => f.write_str("health at its admin.sock if there is one"),
+        }
+    }
 }
 
 /// What a worker says of itself at `/healthz`.
@@ -66,10 +79,10 @@ impl Health {
             Self::Off => Ok(None),
             Self::AdminSocket => Ok(admin_socket(scope, instance)
                 .map(|socket| Target::Unix { socket, path: "/healthz".to_owned() })
-                .map(|target| Probe { target, is_required })),
+                .map(|target| Probe { target, is_required, is_admin_socket: true })),
             Self::Url(url) => {
                 let target = url.target(scope, &instance.unit).map_err(Error::Usage)?;
-                Ok(Some(Probe { target, is_required: true }))
+                Ok(Some(Probe { target, is_required: true, is_admin_socket: false }))
             }
         }
     }
@@ -111,7 +124,7 @@ impl Probe {
 /// # Errors
 ///
 /// Why there is no answer, in a few words.
-pub async fn ask(scope: Scope, instance: &Instance) -> Option<Result<Answer, String>> {
+pub async fn ask_health(scope: Scope, instance: &Instance) -> Option<Result<Answer, String>> {
     let socket = admin_socket(scope, instance).filter(|socket| socket.exists())?;
     let target = Target::Unix { socket, path: "/healthz".to_owned() };
     Some(http::get(&target).await.map(|(status, body)| {
@@ -131,6 +144,9 @@ pub(super) fn has_admin_socket(scope: Scope, instance: &Instance) -> bool {
 
 /// `$RUNTIME_DIRECTORY/admin.sock` of an instance that has a runtime directory of its own.
 fn admin_socket(scope: Scope, instance: &Instance) -> Option<PathBuf> {
-    let directory = instance.runtime_directories.first()?;
+    let instance_name = instance.unit.instance();
+    // One directory for all would be a sibling's as well.
+    let is_own = |directory: &&String| directory.contains(instance_name);
+    let directory = instance.runtime_directories.iter().find(is_own)?;
     Some(scope.runtime_dir().join(directory).join("admin.sock"))
 }

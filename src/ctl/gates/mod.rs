@@ -21,7 +21,7 @@ use super::select::{Group, Instance, Socket};
 use super::systemd::Systemd;
 use crate::roll::{Invocation, Verdict};
 
-pub use health::{Answer, Health, Probe, ask};
+pub use health::{Answer, Health, Probe, ask_health};
 pub use listener::Listener;
 pub use url::{HealthUrl, Target};
 
@@ -109,6 +109,24 @@ impl Gates {
             }
         }
         Some(None)
+    }
+}
+
+impl InstanceGates {
+    /// Whether its health is sure to be asked.
+    pub fn asks_health(&self) -> bool {
+        self.probe.as_ref().is_some_and(|probe| probe.is_required)
+    }
+
+    /// The gates, in the order in which they are asked.
+    pub fn names(&self) -> Vec<String> {
+        let listeners = self.listeners.iter().map(|it| format!("listener of {}", it.socket));
+        let health = self.probe.iter().map(ToString::to_string);
+        ["job".to_owned(), "new run".to_owned()]
+            .into_iter()
+            .chain(listeners)
+            .chain(health)
+            .collect()
     }
 }
 

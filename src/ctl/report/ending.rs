@@ -2,10 +2,9 @@
 
 use std::io::{Write, stderr};
 
-use super::{listed, say, short};
+use super::{in_millis, listed, say, short};
 use crate::ctl::select::Group;
 use crate::roll::{Failure, InstanceOutcome, Outcome, Reason, Standing};
-use crate::span::Span;
 
 /// A roll that is over.
 #[derive(Clone, Copy, Debug)]
@@ -29,7 +28,7 @@ impl Ending<'_> {
         if self.outcome.reason == Reason::Done {
             let count = self.outcome.instances.len();
             let are = if count == 1 { "instance is" } else { "instances are" };
-            let (name, took) = (&self.group.name, Span(self.outcome.took));
+            let (name, took) = (&self.group.name, in_millis(self.outcome.took));
             say(to, &format!("{name}: {count} {are} new and serving, after {took}"));
         }
     }

@@ -1,15 +1,17 @@
 //! Plain lines on standard output, for logs and pipes.
 
+use std::collections::HashMap;
 use std::io::stdout;
 
-use super::{Ending, Report, say, short};
+use super::{Ending, Report, in_millis, say, short};
 use crate::ctl::select::Group;
-use crate::roll::{Moment, Record};
+use crate::roll::{Moment, Phase, Record};
 use crate::span::Span;
 
 /// One line an event.
 pub(super) struct Lines {
     group: String,
+    phases: HashMap<String, Phase>,
 }
 
 impl Lines {
@@ -17,15 +19,16 @@ impl Lines {
         for left in &group.left_out {
             say(stdout(), &format!("{}: left out: {}", short(&left.unit), left.why));
         }
-        Self { group: group.name.clone() }
+        Self { group: group.name.clone(), phases: HashMap::new() }
     }
 
-    fn line(&self, record: &Record) -> Option<String> {
-        let group = &self.group;
+    fn line(&mut self, record: &Record) -> Option<String> {
+        let group = self.group.clone();
         Some(match record {
             Record::RollBegan { instances, batches } => {
-                let (n, s) = (instances.len(), plural(instances.len()));
-                format!("{group}: rolling {n} instance{s}, {batches} in a row")
+                let (n, s) = (instances.len(), plural(instances.len(), "s"));
+                let es = plural(*batches, "es");
+                format!("{group}: rolling {n} instance{s} in {batches} batch{es}")
             }
             // With one at a time the instance's own lines say the same.
             Record::BatchBegan { instances, .. } if instances.len() == 1 => return None,
@@ -34,9 +37,19 @@ impl Lines {
                 format!("{group}: batch {batch} of {of}: {}", names.join(" "))
             }
             Record::PhaseChanged { instance, phase, after } => {
-                format!("{}: {phase} (+{})", short(instance), Span(*after))
+                let before = self.phases.insert(instance.clone(), *phase);
+                let took = before.map_or_else(String::new, |before| {
+                    format!(" ({before} took {})", in_millis(*after))
+                });
+                format!("{}: {phase}{took}", short(instance))
             }
-            Record::Status { instance, text } => format!("{}: {text}", short(instance)),
+            // Of what it says of itself only how it drains matters here.
+            Record::Status { instance, text }
+                if self.phases.get(instance) == Some(&Phase::Stopping) && !text.is_empty() =>
+            {
+                format!("{}: stopping: {text}", short(instance))
+            }
+            Record::Status { .. } => return None,
             Record::Note { instance, text } => {
                 format!("{}: {text}", instance.as_deref().map_or(group.as_str(), short))
             }
@@ -66,6 +79,6 @@ impl Report for Lines {
     }
 }
 
-fn plural(count: usize) -> &'static str {
-    if count == 1 { "" } else { "s" }
+fn plural(count: usize, ending: &'static str) -> &'static str {
+    if count == 1 { "" } else { ending }
 }

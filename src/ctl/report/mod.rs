@@ -6,9 +6,11 @@ mod lines;
 mod progress;
 
 use std::io::{IsTerminal, Write, stderr};
+use std::time::Duration;
 
 use super::select::Group;
 use crate::roll::{Moment, Record};
+use crate::span::Span;
 
 pub use ending::Ending;
 
@@ -62,6 +64,11 @@ pub(super) fn say(mut to: impl Write, line: &str) {
 /// A unit's name as it is spoken of: without `.service`.
 pub(super) fn short(unit: &str) -> &str {
     unit.strip_suffix(".service").unwrap_or(unit)
+}
+
+/// A time as a person cares for it: no finer than a millisecond.
+pub(super) fn in_millis(span: Duration) -> Span {
+    Span(Duration::from_millis(span.as_millis().try_into().unwrap_or(u64::MAX)))
 }
 
 /// `a`, `a and b`, `a, b and c`.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
-use super::{Ending, Report, short};
+use super::{Ending, Report, in_millis, short};
 use crate::ctl::select::Group;
 use crate::roll::{Moment, Phase, Record};
 use crate::span::Span;
@@ -57,7 +57,7 @@ impl Progress {
             row.bar.enable_steady_tick(TICK);
         }
         row.phase = phase;
-        let took = Span(now.since(row.began));
+        let took = in_millis(now.since(row.began));
         match phase {
             Phase::Serving => row.end("{spinner:.green} {prefix} {wide_msg}", "✔", took, phase),
             Phase::Failed => row.end("{spinner:.red} {prefix} {wide_msg}", "✘", took, phase),

@@ -29,7 +29,7 @@ pub struct Group {
 }
 
 /// A unit that matched and is not rolled.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct LeftOut {
     /// Its name.
     pub unit: String,
