@@ -47,7 +47,7 @@ fn a_socket_that_is_down() {
 fn a_unit_file_that_systemd_has_not_read() {
     let stage = Stage::with(&["1", "2"]);
     let before = stage.runs_of(&["1", "2"]);
-    stage.lab.drop_in("worker@.service", "new", "[Service]\nEnvironment=A=B\n").unwrap();
+    stage.lab.install("worker@.service", "[Service]\nExecStart=/bin/true\n").unwrap();
     let ran = stage.rollctl(&["restart", "worker"]).ends_with(5);
     ran.says(&["was changed on disk", "next: systemctl --user daemon-reload"]);
     assert_eq!(stage.runs_of(&["1", "2"]), before);
@@ -56,7 +56,7 @@ fn a_unit_file_that_systemd_has_not_read() {
 #[test]
 fn a_unit_file_that_is_wrong() {
     let stage = Stage::with(&["1"]);
-    stage.lab.install("bad.service", "[Service]\nExecStart=relative\n").unwrap();
+    stage.lab.install("bad.service", "[Service]\nType=simple\n").unwrap();
     stage.systemctl(&["daemon-reload"]);
     let ran = stage.rollctl(&["restart", "bad"]).ends_with(5);
     ran.says(&["bad.service cannot be loaded", "next: systemctl --user status bad.service"]);
@@ -83,7 +83,7 @@ fn a_second_roll_of_the_same_group() {
 
 #[test]
 fn no_bus() {
-    let stage = Stage::with(&[]);
+    let stage = Stage::with(&["1"]);
     let nowhere = format!("unix:path={}/nowhere", stage.dir());
     let mut command = stage.command(&["restart", "worker"]);
     let output = command.env("DBUS_SESSION_BUS_ADDRESS", nowhere).output().unwrap();
