@@ -1,8 +1,6 @@
 //! The way forward: look, call, work, hold, prove, watch, serve.
 
-use super::{
-    Asked, BLIND_READS, CALLS, Context, Instance, PROBE_LIMIT, PROBE_WAITS, START_AGAIN, Step,
-};
+use super::{Asked, BLIND_READS, Context, Instance, PROBE_LIMIT, PROBE_WAITS, START_AGAIN, Step};
 use crate::roll::event::{Action, Phase};
 use crate::roll::judge::{Progress, Run, Verb, Work, taken_over};
 use crate::roll::outcome::{Failure, Standing};
@@ -27,12 +25,10 @@ impl Instance {
         if !self.stopped_by_us {
             self.deadline = cx.now + self.member.timeout;
         }
-        self.calls = 0;
         self.call_again(verb, cx);
     }
 
     pub(super) fn call_again(&mut self, verb: Verb, cx: &mut Context) {
-        self.calls += 1;
         self.early_ends.clear();
         self.step = Step::Calling(verb);
         self.enter(if verb == Verb::Start { Phase::Starting } else { Phase::Stopping }, cx);
@@ -84,7 +80,7 @@ impl Instance {
                 *blind_reads += 1;
                 let (is_gone, unheard) = (*blind_reads >= BLIND_READS, work.job.is_none());
                 let untouched = self.state.invocation == self.old;
-                match (is_gone, unheard && untouched && self.calls < CALLS) {
+                match (is_gone, unheard && untouched) {
                     (true, true) => self.call_again(verb, cx),
                     (true, false) => self.fail(failure, cx),
                     (false, _) => {}
