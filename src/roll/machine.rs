@@ -210,7 +210,8 @@ impl Roll {
             instances: slots.iter().map(unit).collect(),
         }));
         for slot in slots {
-            self.with(slot, now, actions, |instance, cx| instance.begin(cx));
+            let found = self.group.members.get(slot.0).cloned().unwrap_or_default();
+            self.with(slot, now, actions, |instance, cx| instance.begin(found, cx));
         }
     }
 

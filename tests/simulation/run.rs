@@ -43,7 +43,7 @@ pub fn schedule(seed: u64, aloud: bool) -> Told {
                 println!("{:>9.3}    => {action:?}", world.now.0.as_secs_f64());
             }
             assert!(ended.is_none(), "an action after the end: {action:?}");
-            watch.sees(&action);
+            watch.sees(&action, &world);
             world.perform(&action);
             if let Action::Finish(outcome) = &action {
                 ended = Some(outcome.clone());

@@ -10,6 +10,8 @@ use rollctl::roll::{
     Ticket, UnitState, Verdict,
 };
 
+const SOCKET: &str = "worker.socket";
+
 /// What can go wrong, each as a chance of a thousand.
 #[derive(Debug, Default)]
 pub struct Faults {
@@ -50,6 +52,8 @@ pub struct Unit {
     pub start_failed: bool,
     /// The run that passed the probe last.
     pub passed: Option<Invocation>,
+    /// When it last fell, or began to stop or start.
+    pub changed_at: Moment,
     /// Steps of the world for older jobs and runs are void.
     era: u64,
 }
@@ -74,7 +78,7 @@ pub struct World {
     pub now: Moment,
     pub faults: Faults,
     pub rng: Rng,
-    sockets_down: Vec<String>,
+    pub socket_down_since: Option<Moment>,
     bus_is_gone: bool,
     agenda: BinaryHeap<Reverse<(Moment, u64)>>,
     entries: std::collections::HashMap<u64, Later>,
@@ -98,7 +102,7 @@ impl World {
             now: Moment::default(),
             faults: Faults::drawn(&mut rng),
             rng,
-            sockets_down: Vec::new(),
+            socket_down_since: None,
             bus_is_gone: false,
             agenda: BinaryHeap::new(),
             entries: std::collections::HashMap::new(),
@@ -136,6 +140,7 @@ impl World {
             meddled: false,
             start_failed: false,
             passed: None,
+            changed_at: Moment::default(),
             era: 0,
         }
     }
@@ -217,7 +222,7 @@ impl World {
                 self.units[unit].meddled = true;
                 self.queue(unit, job, false);
             }
-            Later::SocketDown => self.sockets_down.push("worker.socket".to_owned()),
+            Later::SocketDown => self.socket_down_since = Some(self.now),
             Later::BusGone => self.bus_is_gone = true,
             Later::BusBack => {
                 self.bus_is_gone = false;
@@ -257,7 +262,7 @@ impl World {
     fn answer_group(&mut self, ticket: Ticket) {
         let states = |units: &[Unit]| units.iter().map(|unit| unit.state.clone()).collect();
         let state = GroupState {
-            sockets_down: self.sockets_down.clone(),
+            sockets_down: self.socket_down_since.iter().map(|_| SOCKET.to_owned()).collect(),
             members: states(&self.units[..self.members]),
             bystanders: states(&self.units[self.members..]),
         };
@@ -290,8 +295,8 @@ impl World {
         if healthy {
             unit.passed = Some(invocation);
         }
-        let verdict = match (healthy, self.sockets_down.first()) {
-            (_, Some(socket)) => Verdict::Never(format!("{socket} is not active")),
+        let verdict = match (healthy, self.socket_down_since) {
+            (_, Some(_)) => Verdict::Never(format!("{SOCKET} is not active")),
             (true, None) => Verdict::Passed,
             (false, None) => Verdict::NotYet("probe refused".to_owned()),
         };
@@ -323,6 +328,7 @@ impl World {
             return id;
         }
         it.down_by_us |= ours;
+        it.changed_at = self.now;
         it.state.active = ActiveState::Deactivating;
         it.era += 1;
         let era = it.era;
@@ -365,6 +371,7 @@ impl World {
         it.state.invocation = Some(run);
         it.state.restarts = 0;
         it.start_failed = false;
+        it.changed_at = self.now;
         it.healthy_from = healthy_from;
         it.era += 1;
         let era = it.era;
@@ -416,6 +423,7 @@ impl World {
         let it = &mut self.units[unit];
         it.era += 1;
         let era = it.era;
+        it.changed_at = self.now;
         it.state.main_pid = None;
         it.state.active = if comes_back { ActiveState::Activating } else { ActiveState::Failed };
         if comes_back {

@@ -184,8 +184,10 @@ impl Instance {
 
     // ---- what the roll tells it ----
 
-    /// Its turn has come.
-    pub(super) fn begin(&mut self, cx: &mut Context) {
+    /// Its turn has come; `found` is what it was when the group was found in order.
+    pub(super) fn begin(&mut self, found: UnitState, cx: &mut Context) {
+        self.old = found.invocation;
+        self.state = found;
         self.began = cx.now;
         self.deadline = cx.now + self.member.timeout;
         self.step = Step::Looking;
@@ -283,7 +285,7 @@ impl Instance {
                 *again = cx.now + START_AGAIN;
                 self.note(format!("systemd refused to start it ({why}), trying again in 1s"), cx);
             }
-            Step::Closing { .. } => self.over(Standing::FailedLeft, cx),
+            Step::Closing { .. } => self.stop_was_refused(cx),
             _ => {}
         }
     }
@@ -332,9 +334,9 @@ impl Instance {
             return;
         }
         self.tell_status(&state, cx);
-        self.state = state;
+        let before = std::mem::replace(&mut self.state, state);
         match &self.step {
-            Step::Looking => self.looked(cx),
+            Step::Looking => self.looked(before.active, cx),
             Step::Working { .. } => self.read_at_work(cx),
             Step::Holding { .. } => self.read_while_down(cx),
             Step::Proving { run, .. } => {

@@ -4,10 +4,14 @@ use super::{Asked, BLIND_READS, Context, Instance, PROBE_LIMIT, PROBE_WAITS, STA
 use crate::roll::event::{Action, Phase};
 use crate::roll::judge::{Progress, Run, Verb, Work, taken_over};
 use crate::roll::outcome::{Failure, Standing};
-use crate::roll::unit::JobId;
+use crate::roll::unit::{ActiveState, JobId};
 
 impl Instance {
-    pub(super) fn looked(&mut self, cx: &mut Context) {
+    pub(super) fn looked(&mut self, before: ActiveState, cx: &mut Context) {
+        // To restart it now would take down one more than was reckoned with.
+        if before.is_down() && !self.state.active.is_down() {
+            return self.was_started_early(cx);
+        }
         if self.state.job.is_some() {
             return self.fail(taken_over("another job is under way"), cx);
         }
