@@ -16,6 +16,10 @@ pub struct Watch {
     members: Vec<String>,
     touched: BTreeSet<usize>,
     serving: BTreeSet<usize>,
+    /// Failed, and to be stopped for good.
+    given_up: BTreeSet<usize>,
+    /// Who was up when the batch began: the floor is reckoned then.
+    up_at_batch: Vec<bool>,
     /// Nothing new may begin any more.
     winding_down: bool,
 }
@@ -28,6 +32,8 @@ impl Watch {
             members: plan.members().iter().map(|member| member.unit.clone()).collect(),
             touched: BTreeSet::new(),
             serving: BTreeSet::new(),
+            given_up: BTreeSet::new(),
+            up_at_batch: Vec::new(),
             winding_down: false,
         }
     }
@@ -40,7 +46,7 @@ impl Watch {
                 self.touches(*slot);
             }
             Action::Start(slot) => self.touches(*slot),
-            Action::StopForGood(slot) => _ = self.touched.insert(slot.0),
+            Action::StopForGood(slot) => _ = self.given_up.insert(slot.0),
             Action::Record(record) => self.hears(record, world),
             _ => {}
         }
@@ -53,6 +59,8 @@ impl Watch {
                 let is_old_news = |since| world.now.since(since) > NEWS_TAKES;
                 assert!(!world.socket_down_since.is_some_and(is_old_news), "without its socket");
                 self.those_rolled_serve(world);
+                let ups = world.units.iter().map(|unit| unit.state.active.is_up());
+                self.up_at_batch = ups.collect();
             }
             Record::PhaseChanged { instance, phase: Phase::Serving, .. } => {
                 let slot = self.members.iter().position(|unit| unit == instance).unwrap();
@@ -76,7 +84,7 @@ impl Watch {
             *i != slot.0 && (unit.down_by_us || never_came_up)
         };
         let down = world.units.iter().enumerate().filter(down).count();
-        let is_taken = world.units[slot.0].state.active.is_up();
+        let is_taken = world.units[slot.0].state.active.is_up() && self.up_at_batch[slot.0];
         assert!(!is_taken || down < self.allowed_down, "{slot:?} is taken while {down} are down");
     }
 
@@ -140,7 +148,8 @@ impl Watch {
     fn is_not_left_down(&self, i: usize, world: &World) {
         let unit = &world.units[i];
         let is_coming = unit.job.is_some() || !unit.state.active.is_down();
-        let not_by_us = unit.meddled || unit.start_failed || !self.was_up[i];
+        let not_by_us =
+            self.given_up.contains(&i) || unit.meddled || unit.start_failed || !self.was_up[i];
         assert!(is_coming || not_by_us, "{} is left down: {unit:?}", self.members[i]);
     }
 }
