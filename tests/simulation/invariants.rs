@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rollctl::roll::{Action, Outcome, Phase, Plan, Reason, Record, Slot, Standing};
 
-use super::world::World;
+use super::world::{Unit, World};
 
 /// What an answer says may be as old as this when it arrives.
 const NEWS_TAKES: Duration = Duration::from_millis(60);
@@ -59,8 +59,13 @@ impl Watch {
                 let is_old_news = |since| world.now.since(since) > NEWS_TAKES;
                 assert!(!world.socket_down_since.is_some_and(is_old_news), "without its socket");
                 self.those_rolled_serve(world);
-                let ups = world.units.iter().map(|unit| unit.state.active.is_up());
-                self.up_at_batch = ups.collect();
+                // Who came up this moment was reckoned as down.
+                let was_up = |unit: &Unit| unit.state.active.is_up() && is_old_news(unit.up_since);
+                let first = self.touched.is_empty();
+                self.up_at_batch = match first {
+                    true => self.was_up.clone(),
+                    false => world.units.iter().map(was_up).collect(),
+                };
             }
             Record::PhaseChanged { instance, phase: Phase::Serving, .. } => {
                 let slot = self.members.iter().position(|unit| unit == instance).unwrap();
@@ -79,7 +84,7 @@ impl Watch {
 
     /// Nobody who is up is taken while too many others are down, whoever took them down.
     fn keeps_the_floor(&self, slot: Slot, world: &World) {
-        let down = |(i, unit): &(usize, &super::world::Unit)| {
+        let down = |(i, unit): &(usize, &Unit)| {
             let never_came_up = !self.was_up[*i] && !self.touched.contains(i) && !unit.meddled;
             *i != slot.0 && (unit.down_by_us || never_came_up)
         };
@@ -137,10 +142,14 @@ impl Watch {
                 self.those_rolled_serve(world);
             }
             Reason::Refused { .. } => assert!(self.touched.is_empty(), "{outcome:?}"),
+            Reason::GroupSick { .. } => {
+                let all_were_up = self.was_up.iter().all(|up| *up);
+                assert!(!(world.is_harmless && all_were_up), "nothing was wrong: {outcome:?}");
+            }
             Reason::Failed | Reason::Interrupted => {
                 assert!(!world.is_harmless, "nothing was wrong: {outcome:?}");
             }
-            Reason::GroupSick { .. } | Reason::Unreachable { .. } => {}
+            Reason::Unreachable { .. } => {}
         }
     }
 

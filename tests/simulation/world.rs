@@ -54,6 +54,8 @@ pub struct Unit {
     pub passed: Option<Invocation>,
     /// When it last fell, or began to stop or start.
     pub changed_at: Moment,
+    /// When it came up last.
+    pub up_since: Moment,
     /// Steps of the world for older jobs and runs are void.
     era: u64,
 }
@@ -141,6 +143,7 @@ impl World {
             start_failed: false,
             passed: None,
             changed_at: Moment::default(),
+            up_since: Moment::default(),
             era: 0,
         }
     }
@@ -403,6 +406,7 @@ impl World {
         it.state.active = ActiveState::Active;
         it.state.main_pid = Some(2);
         it.down_by_us = false;
+        it.up_since = self.now;
         let era = it.era;
         self.end_job(unit, JobResult::Done);
         if self.chance(self.faults.crashes_later) {
