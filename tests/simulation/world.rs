@@ -54,8 +54,8 @@ pub struct Unit {
     pub passed: Option<Invocation>,
     /// When it last fell, or began to stop or start.
     pub changed_at: Moment,
-    /// When it came up last.
-    pub up_since: Moment,
+    /// When it came up last; `None` if it was never started here.
+    pub up_since: Option<Moment>,
     /// Steps of the world for older jobs and runs are void.
     era: u64,
 }
@@ -143,7 +143,7 @@ impl World {
             start_failed: false,
             passed: None,
             changed_at: Moment::default(),
-            up_since: Moment::default(),
+            up_since: None,
             era: 0,
         }
     }
@@ -406,7 +406,7 @@ impl World {
         it.state.active = ActiveState::Active;
         it.state.main_pid = Some(2);
         it.down_by_us = false;
-        it.up_since = self.now;
+        it.up_since = Some(self.now);
         let era = it.era;
         self.end_job(unit, JobResult::Done);
         if self.chance(self.faults.crashes_later) {
