@@ -58,10 +58,9 @@ impl Instance {
             self.early_ends.iter().find(|(id, _)| Some(*id) == job).map(|(_, r)| r.clone());
         self.step =
             Step::Working { work: Work { verb, job, result, old: self.old }, blind_reads: 0 };
-        match (self.letting_go, verb) {
-            (true, Verb::Stop) => self.close(Verb::Start, cx),
-            (true, _) => self.over(Standing::ComingUp, cx),
-            (false, _) => self.look_afresh(cx),
+        match self.letting_go {
+            true => self.let_go(cx),
+            false => self.look_afresh(cx),
         }
     }
 
