@@ -1,0 +1,37 @@
+# make demo   builds, starts 4 workers on a private systemd, restarts them under load, shows the result
+# make test   installs what the tests need (as root), and runs them all
+
+CARGO ?= cargo
+export CARGO_TERM_COLOR ?= auto
+
+# What the lab runs on, and the packages that bring it.
+PROGRAMS := systemctl systemd-run systemd-analyze busctl dbus-daemon unshare setpriv find xargs
+DEBIAN := systemd dbus util-linux findutils
+FEDORA := systemd dbus-daemon util-linux findutils
+
+.PHONY: help demo test needs
+help:
+	@sed -n 's/^# make/make/p' Makefile
+
+demo: needs
+	$(CARGO) build --locked --release --all-features --bins
+	$(CARGO) run --locked --release --all-features --example demo
+
+test: needs
+	$(CARGO) fmt --check
+	$(CARGO) clippy --locked --all-features --all-targets -- -D warnings
+	$(CARGO) test --locked --all-features
+	RUSTDOCFLAGS=-Dwarnings $(CARGO) doc --locked --all-features --no-deps
+
+needs:
+	@missing=; for program in $(PROGRAMS); do \
+	    command -v $$program >/dev/null || missing="$$missing $$program"; \
+	done; \
+	[ -n "$$missing" ] || exit 0; \
+	if command -v apt-get >/dev/null; then \
+	    install="apt-get install -y --no-install-recommends $(DEBIAN)"; \
+	    [ "$$(id -u)" != 0 ] || apt-get update; \
+	elif command -v dnf >/dev/null; then install="dnf install -y $(FEDORA)"; \
+	else echo "missing:$$missing: install them with your package manager" >&2; exit 1; fi; \
+	if [ "$$(id -u)" = 0 ]; then DEBIAN_FRONTEND=noninteractive $$install; \
+	else echo "missing:$$missing: run as root: $$install" >&2; exit 1; fi
