@@ -33,6 +33,7 @@ pub fn start() -> Result<(), Error> {
             let with_priority = env::var_os("INVOCATION_ID").is_some();
             let lines_to_stderr = tracing_subscriber::fmt::layer()
                 .event_format(Line { with_priority })
+                .with_ansi(false)
                 .with_writer(std::io::stderr);
             lines.with(lines_to_stderr).try_init()
         }
