@@ -177,8 +177,9 @@ impl Worker {
         signals.terminate().await;
         connections.advance(Phase::Draining);
         drop(accepting);
-        notify::stopping(&connections);
+        let told = notify::stopping(&connections);
         let outcome = drain::run(&config, &connections, &mut signals).await;
+        told.await;
         drop((herald, admin));
         Ok(outcome)
     }

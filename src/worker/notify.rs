@@ -1,13 +1,14 @@
 //! What systemd is told: ready, what we are doing, stopping, alive, and that we need more time.
 //!
-//! The watchdog is fed by the runtime that serves, so that a stuck runtime is noticed.
+//! The watchdog is fed by the runtime that serves, so that a stuck runtime is noticed; but it never
+//! waits for systemd, whose queue is full while it reloads: a thread beside it does.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use sd_notify::NotifyState;
-use tokio::task::JoinSet;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::task::{JoinSet, spawn_blocking};
+use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::connections::{Connections, Phase};
 
@@ -17,9 +18,12 @@ const STATUS_INTERVAL: Duration = Duration::from_secs(1);
 /// What is asked for while bytes move; asked for again every second.
 const EXTENSION: Duration = Duration::from_secs(5);
 
+/// How long the end waits for systemd to take the last word.
+const LAST_WORD_LIMIT: Duration = Duration::from_secs(1);
+
 /// Says READY, and goes on telling until it is dropped.
 pub(crate) fn ready(connections: &Arc<Connections>) -> JoinSet<()> {
-    send(&[NotifyState::Ready, NotifyState::Status(&status(connections))]);
+    send_now(&[NotifyState::Ready, NotifyState::Status(&status(connections))]);
     tracing::info!(
         instance = connections.identity.instance,
         version = connections.identity.version,
@@ -33,11 +37,15 @@ pub(crate) fn ready(connections: &Arc<Connections>) -> JoinSet<()> {
     tasks
 }
 
-/// Says STOPPING: only after SIGTERM, for it starts the stop timeout of the unit.
-pub(crate) fn stopping(connections: &Connections) {
+/// Says STOPPING: only after SIGTERM, for it starts the stop timeout of the unit. To be waited for
+/// at the end, so that a quick end does not overtake it.
+pub(crate) fn stopping(connections: &Connections) -> impl Future<Output = ()> + use<> {
     let text = status(connections);
     tracing::info!("{text}");
-    send(&[NotifyState::Stopping, NotifyState::Status(&text)]);
+    let told = tokio::spawn(send(format!("STOPPING=1\nSTATUS={text}")));
+    async move {
+        let _ = timeout(LAST_WORD_LIMIT, told).await;
+    }
 }
 
 async fn keep_status(connections: Arc<Connections>) {
@@ -49,13 +57,13 @@ async fn keep_status(connections: Arc<Connections>) {
         ticks.tick().await;
         let text = status(&connections);
         if text != told {
-            send(&[NotifyState::Status(&text)]);
+            send(format!("STATUS={text}")).await;
             told = text;
         }
         let moved = connections.bytes_moved();
         if moved > bytes_moved && connections.phase() < Phase::Deadline {
             // systemd stops extending when we stop asking, and never shortens its own timeout.
-            send(&[NotifyState::ExtendTimeoutUsec(EXTENSION.as_micros() as u32)]);
+            send(format!("EXTEND_TIMEOUT_USEC={}", EXTENSION.as_micros())).await;
             bytes_moved = moved;
         }
     }
@@ -66,7 +74,7 @@ async fn feed_watchdog(every: Duration) {
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        send(&[NotifyState::Watchdog]);
+        send("WATCHDOG=1".to_owned()).await;
     }
 }
 
@@ -80,9 +88,16 @@ fn status(connections: &Connections) -> String {
     }
 }
 
+/// Sends `text` from a thread that may wait for systemd.
+async fn send(text: String) {
+    let sent = spawn_blocking(move || send_now(&[NotifyState::Custom(&text)]));
+    // It ends early only when the runtime does.
+    let _ = sent.await;
+}
+
 /// Without systemd nothing is sent; an error means that systemd is not there right now, and is
 /// worth no more than a line.
-fn send(states: &[NotifyState<'_>]) {
+fn send_now(states: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(states) {
         tracing::debug!("systemd was not told: {error}");
     }

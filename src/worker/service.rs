@@ -96,7 +96,8 @@ impl<A: App> Future for TrackedFuture<A> {
         }
         let Some(mut in_flight) = this.in_flight.take() else { return Poll::Pending };
         in_flight.answered(response.status());
-        Poll::Ready(Ok(response.map(|body| TrackedBody::new(body, in_flight))))
+        let protocol = *this.protocol;
+        Poll::Ready(Ok(response.map(|body| TrackedBody::new(body, in_flight, protocol))))
     }
 }
 
@@ -148,17 +149,18 @@ pin_project! {
         #[pin]
         body: Option<B>,
         in_flight: InFlight,
+        protocol: Protocol,
         #[pin]
         deadline: Option<WaitForCancellationFutureOwned>,
     }
 }
 
 impl<B: Body> TrackedBody<B> {
-    fn new(body: Option<B>, mut in_flight: InFlight) -> Self {
+    fn new(body: Option<B>, mut in_flight: InFlight, protocol: Protocol) -> Self {
         if body.as_ref().is_none_or(Body::is_end_stream) {
             in_flight.complete();
         }
-        Self { body, in_flight, deadline: None }
+        Self { body, in_flight, protocol, deadline: None }
     }
 }
 
@@ -174,6 +176,8 @@ impl<B: Body<Error: Into<BoxError>>> Body for TrackedBody<B> {
         let Some(mut body) = this.body.as_mut().as_pin_mut() else { return Poll::Ready(None) };
         let frame = match body.as_mut().poll_frame(cx) {
             Poll::Ready(frame) => frame,
+            // Its connection is reset: hyper would close it, which can look like a whole response.
+            Poll::Pending if *this.protocol == Protocol::Http1 => return Poll::Pending,
             Poll::Pending => {
                 if this.deadline.is_none() {
                     let token = this.in_flight.track().all.deadline.clone();

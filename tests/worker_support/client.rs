@@ -105,6 +105,16 @@ impl Client {
         self.unread.extend(&buffer[..read]);
     }
 
+    /// Waits for bytes (true) or the end of the connection (false).
+    pub fn has_more(&mut self) -> bool {
+        let mut buffer = [0; 4096];
+        if self.unread.is_empty() {
+            let read = self.stream.read(&mut buffer).unwrap();
+            self.unread.extend(&buffer[..read]);
+        }
+        !self.unread.is_empty()
+    }
+
     /// Reads to the end of the connection.
     #[track_caller]
     pub fn sees_end(&mut self) -> End {

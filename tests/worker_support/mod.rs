@@ -4,6 +4,7 @@
 #![allow(dead_code, unreachable_pub)]
 
 pub mod client;
+pub mod http2;
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read, Write};
