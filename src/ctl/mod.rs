@@ -1,1 +1,41 @@
-//! (in the making)
+//! The edge of a roll: everything that touches systemd, sockets, files and the terminal.
+//!
+//! ```text
+//! patterns ─► select ─► plan ─► lock ─► drive ─► outcome
+//!             systemd            flock   the heart decides, the driver acts, reports listen
+//! ```
+
+mod advice;
+mod driver;
+mod error;
+mod exit;
+mod gates;
+mod lock;
+mod pattern;
+mod report;
+mod restart;
+mod scope;
+mod select;
+mod signals;
+mod systemd;
+mod unit_name;
+
+#[cfg(feature = "cli")]
+pub mod cli;
+
+pub use advice::advice;
+pub use driver::drive;
+pub use error::Error;
+pub use exit::ExitStatus;
+pub use gates::{
+    Answer, Gates, Health, HealthUrl, InstanceGates, Listener, Probe, Target, ask_health,
+};
+pub use lock::Lock;
+pub use pattern::{BadPattern, Choice, InstancePattern, Wanted};
+pub use report::{Ending, Output, Report};
+pub use restart::{Request, restart};
+pub use scope::Scope;
+pub use select::{Group, Instance, LeftOut, Socket, all_groups, select};
+pub use signals::Signals;
+pub use systemd::{CallError, Heard, Properties, Systemd, UnitFile, Watch, Wish};
+pub use unit_name::{UnitName, natural};

@@ -1,0 +1,54 @@
+//! The command line of `rollctl`: one file per verb.
+
+mod args;
+mod list;
+mod plan;
+mod restart;
+mod table;
+
+use std::io::stderr;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use super::error::Error;
+use super::exit::ExitStatus;
+use super::report::say;
+use args::{Cli, Verb};
+
+/// Reads the command line and does what it says.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(help_or_error) => return explain(&help_or_error),
+    };
+    match run(cli) {
+        Ok(status) => status.into(),
+        Err(error) => {
+            say(stderr(), &format!("rollctl: {error}"));
+            error.exit_status().into()
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<ExitStatus, Error> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Error::Refused(format!("cannot begin: {error}")))?;
+    runtime.block_on(async {
+        match cli.verb {
+            Verb::Restart(args) => restart::run(&args).await,
+            Verb::Plan(args) => plan::run(&args).await,
+            Verb::List(args) => list::run(&args).await,
+        }
+    })
+}
+
+/// Help and version go to standard output and are no error; the rest is one.
+fn explain(error: &clap::Error) -> ExitCode {
+    // A reader that went away needs no help.
+    let _ = error.print();
+    match error.use_stderr() {
+        true => ExitStatus::Usage.into(),
+        false => ExitStatus::Serving.into(),
+    }
+}

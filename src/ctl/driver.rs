@@ -1,0 +1,238 @@
+//! The one `select!` of a roll: it performs what the heart decides, and tells it what happened.
+//!
+//! ```text
+//!        ┌──────── actions ────────┐
+//!        │                         ▼
+//!      Roll ◄── events ── calls and probes, job signals, Ctrl-C, the clock
+//! ```
+
+use std::collections::VecDeque;
+use std::future::{Future, pending};
+use std::pin::Pin;
+use std::sync::Arc;
+
+use futures_util::future::join_all;
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use tokio::time::{Instant, sleep_until};
+
+use super::gates::{Gates, Question};
+use super::report::Report;
+use super::signals::Signals;
+use super::systemd::{CallError, Heard, Systemd, Watch, Wish};
+use crate::roll::{
+    Action, Event, GroupState, Moment, Outcome, Plan, Roll, Slot, Ticket, UnitState,
+};
+
+/// Walks the plan to its end.
+///
+/// The roll listens before it acts: `systemd`'s signals are subscribed to before the first call.
+pub async fn drive(
+    systemd: Systemd,
+    plan: Plan,
+    gates: Gates,
+    signals: &mut Signals,
+    report: &mut dyn Report,
+) -> Outcome {
+    let mut driver = Driver::new(systemd, plan, gates, report);
+    driver.open_watch().await;
+    loop {
+        if let Some(outcome) = driver.feed_the_heart() {
+            return outcome;
+        }
+        driver.wait(signals).await;
+    }
+}
+
+type Task = Pin<Box<dyn Future<Output = Happening>>>;
+
+/// What a task brings back.
+enum Happening {
+    /// An answer, or none at all: the heart asks again by itself.
+    Answer(Option<Event>),
+    /// The way back to systemd ended, well or not.
+    Back(Result<(Systemd, Watch), CallError>),
+}
+
+struct Driver<'a> {
+    roll: Roll,
+    begun: Instant,
+    systemd: Systemd,
+    /// `None` while systemd is away.
+    watch: Option<Watch>,
+    gates: Arc<Gates>,
+    tasks: FuturesUnordered<Task>,
+    events: VecDeque<Event>,
+    report: &'a mut dyn Report,
+}
+
+impl<'a> Driver<'a> {
+    fn new(systemd: Systemd, plan: Plan, gates: Gates, report: &'a mut dyn Report) -> Self {
+        Self {
+            roll: Roll::new(plan),
+            begun: Instant::now(),
+            systemd,
+            watch: None,
+            gates: Arc::new(gates),
+            tasks: FuturesUnordered::new(),
+            events: VecDeque::from([Event::Tick]),
+            report,
+        }
+    }
+
+    async fn open_watch(&mut self) {
+        match Watch::open(&self.systemd).await {
+            Ok(watch) => self.watch = Some(watch),
+            Err(_) => self.find_the_way_back(),
+        }
+    }
+
+    fn feed_the_heart(&mut self) -> Option<Outcome> {
+        while let Some(event) = self.events.pop_front() {
+            let now = Moment(self.begun.elapsed());
+            for action in self.roll.handle(event, now) {
+                if let Action::Finish(outcome) = action {
+                    return Some(outcome);
+                }
+                self.perform(action, now);
+            }
+        }
+        None
+    }
+
+    async fn wait(&mut self, signals: &mut Signals) {
+        let wake = self.roll.wake_at().map(|moment| self.begun + moment.0);
+        tokio::select! {
+            Some(happening) = self.tasks.next() => self.take(happening),
+            heard = next_signal(&mut self.watch) => self.hear(heard),
+            () = signals.interrupted() => self.events.push_back(Event::Interrupted),
+            () = until(wake) => self.events.push_back(Event::Tick),
+        }
+    }
+
+    fn perform(&mut self, action: Action, now: Moment) {
+        match action {
+            Action::ReadGroup { ticket } => self.read_group(ticket),
+            Action::ReadUnit { slot, ticket } => self.read_unit(slot, ticket),
+            Action::Restart(slot) => self.call(slot, Wish::Restart),
+            Action::Stop(slot) => self.call(slot, Wish::Stop),
+            Action::StopForGood(slot) => self.call(slot, Wish::StopForGood),
+            Action::Start(slot) => self.call(slot, Wish::Start),
+            Action::Probe { slot, ticket, invocation, main_pid } => {
+                let unit = self.unit(slot);
+                self.probe(slot, ticket, Question { unit, invocation, main_pid });
+            }
+            Action::Record(record) => self.report.record(now, &record),
+            // Taken out by the caller: there is nothing left to perform.
+            Action::Finish(_) => {}
+        }
+    }
+
+    fn call(&mut self, slot: Slot, wish: Wish) {
+        let (systemd, unit) = (self.systemd.clone(), self.unit(slot));
+        self.spawn(async move {
+            Some(match systemd.queue(wish, &unit).await {
+                Ok(job) => Event::JobQueued { slot, job },
+                Err(error @ CallError::Refused { .. }) => {
+                    Event::JobRefused { slot, why: error.to_string() }
+                }
+                Err(_) => Event::JobUnheard { slot },
+            })
+        });
+    }
+
+    fn read_unit(&mut self, slot: Slot, ticket: Ticket) {
+        let (systemd, unit) = (self.systemd.clone(), self.unit(slot));
+        self.spawn(async move {
+            let state = systemd.properties(&unit).await.ok()?.state();
+            Some(Event::Unit { slot, ticket, state })
+        });
+    }
+
+    fn read_group(&mut self, ticket: Ticket) {
+        let systemd = self.systemd.clone();
+        let members = self.roll.plan().members().iter().map(|it| it.unit.clone());
+        let members: Vec<String> = members.collect();
+        let bystanders = self.roll.plan().bystanders().to_vec();
+        let sockets = self.gates.needed_sockets().to_vec();
+        self.spawn(async move {
+            let states = read_all(&systemd, &sockets).await?;
+            let down = sockets.into_iter().zip(states).filter(|(_, state)| !state.active.is_up());
+            let state = GroupState {
+                sockets_down: down.map(|(unit, _)| unit).collect(),
+                members: read_all(&systemd, &members).await?,
+                bystanders: read_all(&systemd, &bystanders).await?,
+            };
+            Some(Event::Group { ticket, state })
+        });
+    }
+
+    fn probe(&mut self, slot: Slot, ticket: Ticket, question: Question) {
+        let (systemd, gates) = (self.systemd.clone(), self.gates.clone());
+        self.spawn(async move {
+            let verdict = gates.probe(&systemd, &question).await?;
+            Some(Event::Probed { slot, ticket, verdict })
+        });
+    }
+
+    fn take(&mut self, happening: Happening) {
+        match happening {
+            Happening::Answer(event) => self.events.extend(event),
+            Happening::Back(Ok((systemd, watch))) => {
+                self.systemd = systemd;
+                self.watch = Some(watch);
+                self.events.push_back(Event::Reconnected);
+            }
+            Happening::Back(Err(error)) => {
+                self.events.push_back(Event::Unreachable { why: error.to_string() });
+            }
+        }
+    }
+
+    fn hear(&mut self, heard: Heard) {
+        match heard {
+            Heard::JobRemoved { job, unit, result } => {
+                let members = self.roll.plan().members();
+                let slot = members.iter().position(|member| member.unit == unit).map(Slot);
+                let ended = slot.map(|slot| Event::JobRemoved { slot, job, result });
+                self.events.extend(ended);
+            }
+            Heard::Away => self.find_the_way_back(),
+        }
+    }
+
+    fn find_the_way_back(&mut self) {
+        self.watch = None;
+        let scope = self.systemd.scope();
+        let way = async move { Happening::Back(Systemd::come_back(scope).await) };
+        self.tasks.push(Box::pin(way));
+    }
+
+    fn unit(&self, slot: Slot) -> String {
+        self.roll.plan().member(slot).unit.clone()
+    }
+
+    fn spawn(&mut self, answer: impl Future<Output = Option<Event>> + 'static) {
+        self.tasks.push(Box::pin(async move { Happening::Answer(answer.await) }));
+    }
+}
+
+/// The states of the units, in their order; `None` if any could not be read.
+async fn read_all(systemd: &Systemd, units: &[String]) -> Option<Vec<UnitState>> {
+    let reads = units.iter().map(|unit| systemd.properties(unit));
+    let states = join_all(reads).await.into_iter().map(|read| Some(read.ok()?.state()));
+    states.collect()
+}
+
+async fn next_signal(watch: &mut Option<Watch>) -> Heard {
+    match watch {
+        Some(watch) => watch.next().await,
+        None => pending().await,
+    }
+}
+
+async fn until(wake: Option<Instant>) {
+    match wake {
+        Some(wake) => sleep_until(wake).await,
+        None => pending().await,
+    }
+}

@@ -1,0 +1,61 @@
+//! What can go wrong outside a roll: what happened, and what to type next.
+
+use super::exit::ExitStatus;
+use super::scope::Scope;
+use super::systemd::CallError;
+
+/// Why there was no roll, no plan or no list. The text may have several lines; the last one says
+/// what to type next.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The command line is wrong in a way that only shows beside the units.
+    #[error("{0}")]
+    Usage(String),
+    /// No unit is meant by the patterns.
+    #[error("nothing matched {what}\n  next: {}", next_list(*scope))]
+    NothingMatched {
+        /// The patterns, as written.
+        what: String,
+        /// Where they were looked for.
+        scope: Scope,
+    },
+    /// systemd is unreachable, or refuses.
+    #[error("{doing}: {source}\n  next: {next}")]
+    Systemd {
+        /// What was being done.
+        doing: String,
+        /// What came of it.
+        source: CallError,
+        /// What to type next.
+        next: String,
+    },
+    /// Nothing was touched, because of this.
+    #[error("{0}")]
+    Refused(String),
+}
+
+impl Error {
+    /// The exit status of `rollctl`.
+    pub fn exit_status(&self) -> ExitStatus {
+        match self {
+            Self::Usage(_) => ExitStatus::Usage,
+            Self::NothingMatched { .. } => ExitStatus::NothingMatched,
+            Self::Systemd { .. } => ExitStatus::Systemd,
+            Self::Refused(_) => ExitStatus::Refused,
+        }
+    }
+
+    /// systemd did not do what was asked while the units were looked at.
+    pub(super) fn systemd(doing: impl Into<String>, source: CallError, scope: Scope) -> Self {
+        let next = scope.systemctl("status");
+        Self::Systemd { doing: doing.into(), source, next }
+    }
+}
+
+fn next_list(scope: Scope) -> String {
+    let (this, other) = match scope {
+        Scope::System => ("rollctl list", "rollctl list --user"),
+        Scope::User => ("rollctl list --user", "rollctl list"),
+    };
+    format!("{this}, or {other} for the other manager")
+}

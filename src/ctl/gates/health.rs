@@ -1,0 +1,152 @@
+//! The health gate: whether the instance's own probe answers, and for this run.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use serde::Deserialize;
+
+use super::http;
+use super::url::{HealthUrl, Target};
+use crate::ctl::error::Error;
+use crate::ctl::scope::Scope;
+use crate::ctl::select::Instance;
+use crate::roll::{Invocation, Verdict};
+
+/// How health is asked.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Health {
+    /// At the instance's admin socket, if it has one.
+    #[default]
+    AdminSocket,
+    /// Not at all.
+    Off,
+    /// At this address.
+    Url(HealthUrl),
+}
+
+/// Where one instance's health is asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Probe {
+    /// The address.
+    pub target: Target,
+    /// Whether it must be there; else it is asked only if it is.
+    pub is_required: bool,
+    /// Whether nobody named it: it is where our worker has it.
+    pub is_admin_socket: bool,
+}
+
+impl fmt::Display for Probe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.is_admin_socket, self.is_required) {
+            (false, _) => write!(f, "health at {}", self.target),
+            (true, true) => f.write_str("health at its admin.sock"),
+            (true, false) => f.write_str("health at its admin.sock if there is one"),
+        }
+    }
+}
+
+/// What a worker says of itself at `/healthz`.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct Answer {
+    /// The run that answers.
+    pub invocation: Option<String>,
+    /// The version of the app.
+    pub version: Option<String>,
+    /// What it is doing.
+    pub status: Option<String>,
+}
+
+impl FromStr for Health {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "none" => Ok(Self::Off),
+            url => url.parse().map(Self::Url),
+        }
+    }
+}
+
+impl Health {
+    pub(super) fn probe(
+        &self,
+        scope: Scope,
+        instance: &Instance,
+        is_required: bool,
+    ) -> Result<Option<Probe>, Error> {
+        match self {
+            Self::Off => Ok(None),
+            Self::AdminSocket => Ok(admin_socket(scope, instance)
+                .map(|socket| Target::Unix { socket, path: "/healthz".to_owned() })
+                .map(|target| Probe { target, is_required, is_admin_socket: true })),
+            Self::Url(url) => {
+                let target = url.target(scope, &instance.unit).map_err(Error::Usage)?;
+                Ok(Some(Probe { target, is_required: true, is_admin_socket: false }))
+            }
+        }
+    }
+}
+
+impl Probe {
+    /// Asks once.
+    pub(super) async fn ask(&self, invocation: Invocation) -> Verdict {
+        if let Target::Unix { socket, .. } = &self.target
+            && !self.is_required
+            && !socket.exists()
+        {
+            return Verdict::Passed;
+        }
+        match http::get(&self.target).await {
+            Err(why) => Verdict::NotYet(format!("{}: {why}", self.target)),
+            Ok((status, _)) if !status.is_success() => {
+                Verdict::NotYet(format!("{} answered {status}", self.target))
+            }
+            Ok((_, body)) => self.judge(&body, invocation),
+        }
+    }
+
+    fn judge(&self, body: &[u8], invocation: Invocation) -> Verdict {
+        let answer: Answer = serde_json::from_slice(body).unwrap_or_default();
+        match answer.invocation {
+            Some(other)
+                if !other.replace('-', "").eq_ignore_ascii_case(&invocation.to_string()) =>
+            {
+                Verdict::NotYet(format!("{} was answered by another run", self.target))
+            }
+            _ => Verdict::Passed,
+        }
+    }
+}
+
+/// What a running instance says of itself: its answer, or why there is none.
+///
+/// # Errors
+///
+/// Why there is no answer, in a few words.
+pub async fn ask_health(scope: Scope, instance: &Instance) -> Option<Result<Answer, String>> {
+    let socket = admin_socket(scope, instance).filter(|socket| socket.exists())?;
+    let target = Target::Unix { socket, path: "/healthz".to_owned() };
+    Some(http::get(&target).await.map(|(status, body)| {
+        let mut answer: Answer = serde_json::from_slice(&body).unwrap_or_default();
+        answer.status.get_or_insert_with(|| match status.is_success() {
+            true => "ok".to_owned(),
+            false => status.as_u16().to_string(),
+        });
+        answer
+    }))
+}
+
+pub(super) fn has_admin_socket(scope: Scope, instance: &Instance) -> bool {
+    instance.state.active.is_up()
+        && admin_socket(scope, instance).is_some_and(|socket| socket.exists())
+}
+
+/// `$RUNTIME_DIRECTORY/admin.sock` of an instance that has a runtime directory of its own.
+fn admin_socket(scope: Scope, instance: &Instance) -> Option<PathBuf> {
+    let instance_name = instance.unit.instance();
+    // One directory for all would be a sibling's as well.
+    let is_own = |directory: &&String| directory.contains(instance_name);
+    let directory = instance.runtime_directories.iter().find(is_own)?;
+    Some(scope.runtime_dir().join(directory).join("admin.sock"))
+}

@@ -1,0 +1,81 @@
+//! Who is told of a roll. Reports only listen: none of them can change or end one.
+
+mod ending;
+mod json;
+mod lines;
+mod progress;
+
+use std::io::{IsTerminal, Write, stderr};
+use std::time::Duration;
+
+use super::select::Group;
+use crate::roll::{Moment, Record};
+use crate::span::Span;
+
+pub use ending::Ending;
+
+/// How a roll is told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Output {
+    /// A live display on a terminal, plain lines elsewhere.
+    #[default]
+    Told,
+    /// One JSON object a line.
+    Json,
+    /// Nothing but errors.
+    Quiet,
+}
+
+/// A listener.
+pub trait Report {
+    /// Something happened.
+    fn record(&mut self, now: Moment, record: &Record);
+    /// The roll is over.
+    fn end(&mut self, ending: &Ending<'_>);
+}
+
+impl Output {
+    /// The report of one roll.
+    pub fn begin(self, group: &Group) -> Box<dyn Report> {
+        match self {
+            Self::Json => Box::new(json::Json::new(group)),
+            Self::Quiet => Box::new(Quiet),
+            Self::Told if stderr().is_terminal() => Box::new(progress::Progress::new(group)),
+            Self::Told => Box::new(lines::Lines::new(group)),
+        }
+    }
+}
+
+struct Quiet;
+
+impl Report for Quiet {
+    fn record(&mut self, _: Moment, _: &Record) {}
+
+    fn end(&mut self, ending: &Ending<'_>) {
+        ending.tell_errors();
+    }
+}
+
+/// Writes a line; a reader that went away (a closed pipe, a dropped ssh) does not end a roll.
+pub(super) fn say(mut to: impl Write, line: &str) {
+    let _ = writeln!(to, "{line}").and_then(|()| to.flush());
+}
+
+/// A unit's name as it is spoken of: without `.service`.
+pub(super) fn short(unit: &str) -> &str {
+    unit.strip_suffix(".service").unwrap_or(unit)
+}
+
+/// A time as a person cares for it: no finer than a millisecond.
+pub(super) fn in_millis(span: Duration) -> Span {
+    Span(Duration::from_millis(span.as_millis().try_into().unwrap_or(u64::MAX)))
+}
+
+/// `a`, `a and b`, `a, b and c`.
+pub(super) fn listed(names: &[&str]) -> String {
+    match names {
+        [] => String::new(),
+        [one] => (*one).to_owned(),
+        [rest @ .., last] => format!("{} and {last}", rest.join(", ")),
+    }
+}

@@ -1,0 +1,118 @@
+//! The live display of a terminal: one line an instance, and what it is doing.
+
+use std::collections::HashMap;
+use std::io::stderr;
+use std::time::Duration;
+
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+
+use super::{Ending, Report, in_millis, short};
+use crate::ctl::select::Group;
+use crate::roll::{Moment, Phase, Record};
+use crate::span::Span;
+
+const TICK: Duration = Duration::from_millis(100);
+
+/// A line an instance, in the order of their turns.
+pub(super) struct Progress {
+    display: MultiProgress,
+    group: String,
+    rows: HashMap<String, Row>,
+}
+
+struct Row {
+    bar: ProgressBar,
+    phase: Phase,
+    began: Moment,
+}
+
+impl Progress {
+    pub(super) fn new(group: &Group) -> Self {
+        let display = MultiProgress::new();
+        for left in &group.left_out {
+            let _ = display.println(format!("{}: left out: {}", short(&left.unit), left.why));
+        }
+        Self { display, group: group.name.clone(), rows: HashMap::new() }
+    }
+
+    fn begin(&mut self, instances: &[String]) {
+        let width = instances.iter().map(|unit| short(unit).len()).max().unwrap_or(0);
+        for unit in instances {
+            let bar = self.display.add(ProgressBar::new_spinner());
+            bar.set_style(style("  {prefix} {wide_msg:.dim}"));
+            bar.set_prefix(format!("{:width$}", short(unit)));
+            bar.set_message("pending");
+            bar.tick();
+            let row = Row { bar, phase: Phase::Pending, began: Moment::default() };
+            self.rows.insert(unit.clone(), row);
+        }
+    }
+
+    fn enter(&mut self, now: Moment, unit: &str, phase: Phase) {
+        let Some(row) = self.rows.get_mut(unit) else { return };
+        if row.phase == Phase::Pending {
+            row.began = now;
+            row.bar.reset_elapsed();
+            row.bar.set_style(style("{spinner:.cyan} {prefix} {wide_msg} {elapsed}"));
+            row.bar.enable_steady_tick(TICK);
+        }
+        row.phase = phase;
+        let took = in_millis(now.since(row.began));
+        match phase {
+            Phase::Serving => row.end("{spinner:.green} {prefix} {wide_msg}", "✔", took, phase),
+            Phase::Failed => row.end("{spinner:.red} {prefix} {wide_msg}", "✘", took, phase),
+            _ => row.bar.set_message(phase.to_string()),
+        }
+    }
+
+    fn tell(&self, unit: &str, text: &str) {
+        if let Some(row) = self.rows.get(unit) {
+            row.bar.set_message(format!("{} · {text}", row.phase));
+        }
+    }
+
+    fn say(&self, text: &str) {
+        let _ = self.display.println(format!("{}: {text}", self.group));
+    }
+}
+
+impl Row {
+    fn end(&self, template: &str, mark: &str, took: Span, phase: Phase) {
+        self.bar.disable_steady_tick();
+        self.bar.set_style(style(template).tick_strings(&[mark, mark]));
+        self.bar.finish_with_message(format!("{phase} after {took}"));
+    }
+}
+
+impl Report for Progress {
+    fn record(&mut self, now: Moment, record: &Record) {
+        match record {
+            Record::RollBegan { instances, .. } => self.begin(instances),
+            Record::PhaseChanged { instance, phase, .. } => self.enter(now, instance, *phase),
+            Record::Status { instance, text } => self.tell(instance, text),
+            Record::Note { instance: Some(instance), text } => self.tell(instance, text),
+            Record::Note { instance: None, text } => self.say(text),
+            Record::Pausing { span } => self.say(&format!("pausing for {}", Span(*span))),
+            Record::Interrupted { times: 1 } => {
+                self.say("finishing what is in hand; once more to let go");
+            }
+            Record::Interrupted { .. } => self.say("letting go"),
+            Record::BatchBegan { .. } => {}
+            Record::InstanceFailed { .. } | Record::RollEnded { .. } => {}
+        }
+    }
+
+    fn end(&mut self, ending: &Ending<'_>) {
+        for row in self.rows.values().filter(|row| !row.bar.is_finished()) {
+            row.bar.disable_steady_tick();
+            row.bar.abandon();
+        }
+        ending.tell_success(stderr());
+        ending.tell_errors();
+    }
+}
+
+/// The templates above are constants; one that indicatif refused would show its default.
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_spinner())
+}

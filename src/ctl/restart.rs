@@ -1,0 +1,105 @@
+//! `rollctl restart`: the whole story of a roll.
+
+use std::time::Duration;
+
+use super::driver::drive;
+use super::error::Error;
+use super::exit::ExitStatus;
+use super::gates::{Gates, Health};
+use super::lock::Lock;
+use super::pattern::InstancePattern;
+use super::report::{Ending, Output};
+use super::scope::Scope;
+use super::select::{Group, select};
+use super::signals::Signals;
+use super::systemd::Systemd;
+use crate::roll::{Plan, Policy};
+
+/// What is wanted of a roll.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// Which manager.
+    pub scope: Scope,
+    /// Which instances.
+    pub patterns: Vec<InstancePattern>,
+    /// How it walks.
+    pub policy: Policy,
+    /// How long an instance may take to stop, and to start; the unit's own timeouts if not given.
+    pub timeout: Option<Duration>,
+    /// How health is asked.
+    pub health: Health,
+    /// How long to wait for a roll of the same group to end.
+    pub lock_wait: Duration,
+    /// Who is told.
+    pub output: Output,
+}
+
+/// Rolls the groups one after the other, until all serve or one does not come back.
+///
+/// # Errors
+///
+/// When there is nothing to roll, or it may not be rolled; nothing was touched then.
+pub async fn restart(request: &Request) -> Result<ExitStatus, Error> {
+    let systemd = connect(request.scope).await?;
+    let groups = select(&systemd, &request.patterns).await?;
+    plans(&groups, request)?;
+    let (_locks, groups) = lock(&systemd, groups, request).await?;
+    let plans = plans(&groups, request)?;
+    let mut signals = Signals::take().map_err(no_signals)?;
+    for (group, (plan, gates)) in groups.iter().zip(plans) {
+        let mut report = request.output.begin(group);
+        let outcome = drive(systemd.clone(), plan, gates, &mut signals, &mut *report).await;
+        report.end(&Ending { group, outcome: &outcome });
+        let status = ExitStatus::from(&outcome);
+        if status != ExitStatus::Serving {
+            return Ok(status);
+        }
+    }
+    Ok(ExitStatus::Serving)
+}
+
+/// Connects, or says what to type.
+pub(super) async fn connect(scope: Scope) -> Result<Systemd, Error> {
+    let connected = Systemd::connect(scope).await;
+    connected.map_err(|source| Error::Systemd {
+        doing: "cannot reach systemd".to_owned(),
+        source,
+        next: match scope {
+            Scope::System => "systemctl is-system-running; for your own units: rollctl --user …",
+            Scope::User => "systemctl --user status; after su or sudo: loginctl enable-linger USER",
+        }
+        .to_owned(),
+    })
+}
+
+/// Takes the lock of every group before the first step of any, in an order that all rolls share.
+async fn lock(
+    systemd: &Systemd,
+    groups: Vec<Group>,
+    request: &Request,
+) -> Result<(Vec<Lock>, Vec<Group>), Error> {
+    let mut names: Vec<&str> = groups.iter().flat_map(Group::lock_names).collect();
+    names.sort_unstable();
+    names.dedup();
+    let mut locks = Vec::new();
+    for name in names {
+        locks.push(Lock::take(request.scope, name, request.lock_wait).await?);
+    }
+    // Another roll may have changed what was read before.
+    match locks.iter().any(|lock| lock.had_to_wait) {
+        true => Ok((locks, select(systemd, &request.patterns).await?)),
+        false => Ok((locks, groups)),
+    }
+}
+
+fn plans(groups: &[Group], request: &Request) -> Result<Vec<(Plan, Gates)>, Error> {
+    let plan = |group: &Group| {
+        let gates = Gates::of(group, &request.health)?;
+        Ok((group.plan(request.policy, request.timeout)?, gates))
+    };
+    groups.iter().map(plan).collect()
+}
+
+fn no_signals(error: std::io::Error) -> Error {
+    Error::Refused(format!("cannot listen for signals: {error}; nothing was touched"))
+}

@@ -1,0 +1,79 @@
+//! Every instance that a group may have: loaded, pulled in by the group's unit, masked, or named.
+
+use std::collections::BTreeSet;
+
+use futures_util::future::try_join_all;
+
+use super::Wish;
+use super::group::Group;
+use super::instance::Instance;
+use crate::ctl::error::Error;
+use crate::ctl::systemd::{CallError, Systemd};
+use crate::ctl::unit_name::natural;
+
+/// The properties of `NAME.service` that name the instances it pulls in.
+const PULLS: [&str; 3] = ["Wants", "Requires", "Upholds"];
+
+/// The instances of one template, and what is wanted of them.
+pub(super) struct Candidates<'a> {
+    wish: &'a Wish,
+    /// Found in systemd, by name and whether the group's unit pulls it in.
+    found: BTreeSet<String>,
+    pulled: BTreeSet<String>,
+    has_template: bool,
+}
+
+impl<'a> Candidates<'a> {
+    pub(super) async fn find(systemd: &Systemd, wish: &'a Wish) -> Result<Self, Error> {
+        let doing = || format!("cannot look for {}", wish.text());
+        let found = look(systemd, wish).await;
+        found.map_err(|error| Error::systemd(doing(), error, systemd.scope()))
+    }
+
+    /// Whether there is a template, or any instance: else the name means a plain unit.
+    pub(super) fn is_group(&self) -> bool {
+        self.has_template || !self.found.is_empty()
+    }
+
+    /// Reads every candidate, and tells the rolled from the bystanders.
+    pub(super) async fn into_group(self, systemd: &Systemd) -> Result<Group, Error> {
+        let exact: BTreeSet<String> = self.wish.named_exactly().into_iter().collect();
+        let names = self.found.union(&exact);
+        let reads = names.map(|unit| Instance::read(systemd, unit, self.pulled.contains(unit)));
+        let mut all = try_join_all(reads).await?;
+        all.sort_by(|a, b| natural(a.unit.full(), b.unit.full()));
+        let is_exact = |it: &Instance| exact.contains(it.unit.full());
+        if let Some(missing) = all.iter().find(|it| is_exact(it) && it.is_missing()) {
+            return Err(self.nothing(missing.unit.full().to_owned(), systemd));
+        }
+        let (wanted, others): (Vec<_>, Vec<_>) =
+            all.into_iter().partition(|it| self.wish.matches(it.unit.instance()));
+        let wanted: Vec<Instance> =
+            wanted.into_iter().filter(|it| is_exact(it) || it.belongs()).collect();
+        let bystanders = others.into_iter().filter(Instance::belongs).collect();
+        if wanted.is_empty() {
+            return Err(self.nothing(self.wish.text(), systemd));
+        }
+        Group::assemble(systemd, self.wish.prefix.clone(), wanted, bystanders).await
+    }
+
+    fn nothing(&self, what: String, systemd: &Systemd) -> Error {
+        Error::NothingMatched { what, scope: systemd.scope() }
+    }
+}
+
+async fn look<'a>(systemd: &Systemd, wish: &'a Wish) -> Result<Candidates<'a>, CallError> {
+    let head = format!("{}@", wish.prefix);
+    // systemd's own names may have a backslash, which a shell pattern takes for its escape.
+    let pattern = [format!("{}*.service", head.replace('\\', "\\\\"))];
+    let loaded = systemd.loaded_units(&pattern).await?;
+    let files = systemd.unit_files(&pattern).await?;
+    let unit = systemd.properties(&format!("{}.service", wish.prefix)).await?;
+    let pulls = PULLS.iter().flat_map(|property| unit.texts(property));
+    let pulled: BTreeSet<String> = pulls.filter(|name| name.starts_with(&head)).collect();
+    let template = format!("{head}.service");
+    let has_template = files.iter().any(|file| file.name == template);
+    let masked = files.into_iter().map(|file| file.name).filter(|name| *name != template);
+    let found = loaded.into_iter().chain(masked).chain(pulled.iter().cloned()).collect();
+    Ok(Candidates { wish, found, pulled, has_template })
+}

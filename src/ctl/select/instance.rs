@@ -1,0 +1,122 @@
+//! One instance as systemd knows it when the plan is made.
+
+use std::cmp::max;
+use std::time::Duration;
+
+use crate::ctl::error::Error;
+use crate::ctl::systemd::{Properties, Systemd};
+use crate::ctl::unit_name::UnitName;
+use crate::roll::{ActiveState, UnitState};
+
+/// What the gates may take on top of the unit's own start timeout.
+const GATES_LIMIT: Duration = Duration::from_secs(30);
+/// What is taken for a unit that waits for ever.
+const LONGEST: Duration = Duration::from_secs(15 * 60);
+
+/// An instance and what matters of its settings.
+#[derive(Debug)]
+pub struct Instance {
+    /// Its name.
+    pub unit: UnitName,
+    /// What it is doing.
+    pub state: UnitState,
+    /// What the unit calls itself (`Description=`).
+    pub description: String,
+    /// `Type=`: `notify`, `simple`, …
+    pub kind: String,
+    /// Whether it is enabled, or pulled in by the group's unit.
+    pub is_enabled: bool,
+    /// The `.socket` units that it is tied to.
+    pub sockets: Vec<String>,
+    /// Its `RuntimeDirectory=`s, below the manager's runtime directory.
+    pub runtime_directories: Vec<String>,
+    /// Its own timeouts to stop and to start; `None` is for ever.
+    pub timeouts: (Option<Duration>, Option<Duration>),
+    /// `StartLimitIntervalSec=`; zero is no limit.
+    pub start_limit_interval: Duration,
+    /// Whether systemd restarts it when it ends (`Restart=`).
+    pub restarts_itself: bool,
+    /// Its file changed on disk and systemd has not read it.
+    pub needs_reload: bool,
+    /// Since when it is in its state, in microseconds of the wall clock.
+    pub since: Option<u64>,
+    /// Memory in use, in bytes.
+    pub memory: Option<u64>,
+    load_state: String,
+    load_error: Option<String>,
+}
+
+impl Instance {
+    pub(super) async fn read(
+        systemd: &Systemd,
+        unit: &str,
+        is_pulled: bool,
+    ) -> Result<Self, Error> {
+        let properties = systemd.properties(unit).await.map_err(|error| {
+            Error::systemd(format!("cannot read {unit}"), error, systemd.scope())
+        })?;
+        Ok(Self::from_properties(unit, &properties, is_pulled))
+    }
+
+    fn from_properties(unit: &str, of: &Properties, is_pulled: bool) -> Self {
+        let sockets = of.texts("TriggeredBy").into_iter().filter(|name| name.ends_with(".socket"));
+        let state = of.state();
+        Self {
+            // A unit has many names; jobs and the journal know it by this one.
+            unit: UnitName::new(Some(of.text("Id")).filter(|id| !id.is_empty()).unwrap_or(unit)),
+            description: of.text("Description").to_owned(),
+            kind: of.text("Type").to_owned(),
+            is_enabled: is_pulled || of.text("UnitFileState").starts_with("enabled"),
+            sockets: sockets.collect(),
+            runtime_directories: of.texts("RuntimeDirectory"),
+            timeouts: (of.span("TimeoutStopUSec"), of.span("TimeoutStartUSec")),
+            start_limit_interval: of.span("StartLimitIntervalUSec").unwrap_or(LONGEST),
+            restarts_itself: !matches!(of.text("Restart"), "" | "no"),
+            needs_reload: of.flag("NeedDaemonReload"),
+            since: of.number("StateChangeTimestamp").filter(|time| *time > 0),
+            memory: of.number("MemoryCurrent"),
+            load_state: of.text("LoadState").to_owned(),
+            load_error: of.load_error(),
+            state,
+        }
+    }
+
+    /// Whether it counts as one of its group: up, on its way, failed, or enabled.
+    pub fn belongs(&self) -> bool {
+        self.state.active != ActiveState::Inactive || self.is_enabled || self.is_masked()
+    }
+
+    /// Whether an administrator forbade to start it.
+    pub fn is_masked(&self) -> bool {
+        self.load_state == "masked"
+    }
+
+    /// Whether there is no such unit.
+    pub fn is_missing(&self) -> bool {
+        self.load_state == "not-found" && !self.state.active.is_up()
+    }
+
+    /// Why systemd could not start it again; `None` if nothing is known to stand in the way.
+    pub fn obstacle(&self) -> Option<String> {
+        match self.load_state.as_str() {
+            "loaded" => None,
+            "not-found" => Some("is up, but its unit file is gone".to_owned()),
+            state => {
+                let why = self.load_error.clone().unwrap_or_else(|| state.to_owned());
+                Some(format!("cannot be loaded: {why}"))
+            }
+        }
+    }
+
+    /// Whether "started" means "ready": the unit itself says when it is.
+    pub fn says_ready(&self) -> bool {
+        matches!(self.kind.as_str(), "notify" | "notify-reload" | "dbus" | "forking" | "oneshot")
+    }
+
+    /// How long its stop may take, and its start with the gates.
+    pub fn timeout(&self) -> Duration {
+        let (stop, start) = self.timeouts;
+        let start = start.map_or(LONGEST, |start| start.saturating_add(GATES_LIMIT));
+        max(stop.unwrap_or(LONGEST), start).min(LONGEST)
+    }
+}

@@ -1,0 +1,162 @@
+//! The manager's methods, one function each.
+
+use zbus::{OwnedObjectPath, OwnedVariant};
+
+use super::bus::{CallError, Systemd};
+use super::properties::Properties;
+use crate::roll::JobId;
+
+/// One line of `systemctl list-unit-files`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnitFile {
+    /// The file's own name, such as `worker@.service`.
+    pub name: String,
+    /// `enabled`, `masked`, `static`, …
+    pub state: String,
+}
+
+/// What systemd is to do with a unit, and with a job that stands in the way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// Stop it and start it, in one job; refused if somebody else's job is in the way.
+    Restart,
+    /// Stop it; refused if somebody else's job is in the way.
+    Stop,
+    /// Stop it, in place of any other job.
+    StopForGood,
+    /// Start it, in place of any other job (our own stop).
+    Start,
+}
+
+impl Wish {
+    /// The method and its job mode (systemctl(1), `--job-mode=`).
+    fn call(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Restart => ("RestartUnit", "fail"),
+            Self::Stop => ("StopUnit", "fail"),
+            Self::StopForGood => ("StopUnit", "replace"),
+            Self::Start => ("StartUnit", "replace"),
+        }
+    }
+
+    fn starts(self) -> bool {
+        matches!(self, Self::Restart | Self::Start)
+    }
+}
+
+/// One row of ListUnitsByPatterns: (name, description, load, active, sub, following, path, job…).
+type UnitRow =
+    (String, String, String, String, String, String, OwnedObjectPath, u32, String, OwnedObjectPath);
+
+impl Systemd {
+    /// The names of the loaded units that match any of the shell patterns.
+    ///
+    /// # Errors
+    ///
+    /// When systemd does not answer, or refuses.
+    pub async fn loaded_units(&self, patterns: &[String]) -> Result<Vec<String>, CallError> {
+        let none: &[&str] = &[];
+        let reply = self.call_manager("ListUnitsByPatterns", &(none, patterns)).await?;
+        let rows: Vec<UnitRow> = reply.body().deserialize()?;
+        Ok(rows.into_iter().map(|row| row.0).collect())
+    }
+
+    /// The unit files whose name matches any of the shell patterns.
+    ///
+    /// # Errors
+    ///
+    /// When systemd does not answer, or refuses.
+    pub async fn unit_files(&self, patterns: &[String]) -> Result<Vec<UnitFile>, CallError> {
+        let none: &[&str] = &[];
+        let reply = self.call_manager("ListUnitFilesByPatterns", &(none, patterns)).await?;
+        let rows: Vec<(String, String)> = reply.body().deserialize()?;
+        let file = |(path, state): (String, String)| {
+            let name = path.rsplit('/').next().unwrap_or_default().to_owned();
+            UnitFile { name, state }
+        };
+        Ok(rows.into_iter().map(file).collect())
+    }
+
+    /// Every property of a unit; the unit is loaded for it if it was not.
+    ///
+    /// # Errors
+    ///
+    /// When systemd does not answer, or refuses.
+    pub async fn properties(&self, unit: &str) -> Result<Properties, CallError> {
+        // systemd takes the empty interface for "all of them", and loads a unit by its path.
+        let path = object_path(unit);
+        let reply = self.call(&path, "org.freedesktop.DBus.Properties", "GetAll", &"").await?;
+        let map: std::collections::HashMap<String, OwnedVariant> = reply.body().deserialize()?;
+        Ok(Properties::new(map))
+    }
+
+    /// Queues a job for the unit.
+    ///
+    /// # Errors
+    ///
+    /// When systemd does not answer, or refuses.
+    pub async fn queue(&self, wish: Wish, unit: &str) -> Result<JobId, CallError> {
+        let (method, mode) = wish.call();
+        if wish.starts() {
+            self.forget_starts(unit).await;
+        }
+        let reply = self.call_manager(method, &(unit, mode)).await?;
+        let path: OwnedObjectPath = reply.body().deserialize()?;
+        let id = path.as_str().rsplit('/').next().and_then(|digits| digits.parse().ok());
+        id.map(JobId).ok_or_else(|| CallError::Lost(format!("{path} is not a job")))
+    }
+
+    /// The processes of a unit.
+    ///
+    /// # Errors
+    ///
+    /// When systemd does not answer, or refuses.
+    pub async fn processes(&self, unit: &str) -> Result<Vec<u32>, CallError> {
+        let reply = self.call_manager("GetUnitProcesses", &unit).await?;
+        let rows: Vec<(String, u32, String)> = reply.body().deserialize()?;
+        Ok(rows.into_iter().map(|row| row.1).collect())
+    }
+
+    /// Asks for the manager's signals.
+    ///
+    /// # Errors
+    ///
+    /// When systemd does not answer, or refuses.
+    pub async fn subscribe(&self) -> Result<(), CallError> {
+        match self.call_manager("Subscribe", &()).await {
+            // Told before, by this very connection: what was wanted.
+            Err(CallError::Refused { name, .. }) if name.ends_with(".AlreadySubscribed") => Ok(()),
+            Err(error) => Err(error),
+            Ok(_) => Ok(()),
+        }
+    }
+
+    /// systemd counts healthy restarts by hand too; at the limit it would fail the unit, and the
+    /// group's socket with it. Without the rights to reset it the start itself will say so.
+    async fn forget_starts(&self, unit: &str) {
+        let _ = self.call_manager("ResetFailedUnit", &unit).await;
+    }
+}
+
+/// The object path of a unit: every byte but ASCII letters and digits as `_xx`.
+fn object_path(unit: &str) -> String {
+    let mut path = String::from("/org/freedesktop/systemd1/unit/");
+    for (place, byte) in unit.bytes().enumerate() {
+        match byte.is_ascii_alphabetic() || (place > 0 && byte.is_ascii_digit()) {
+            true => path.push(char::from(byte)),
+            false => path.push_str(&format!("_{byte:02x}")),
+        }
+    }
+    path
+}
+
+#[cfg(test)]
+mod tests {
+    use super::object_path;
+
+    #[test]
+    fn paths_are_escaped_as_systemd_does() {
+        let path = object_path("1web@a-b.service");
+        assert_eq!(path, "/org/freedesktop/systemd1/unit/_31web_40a_2db_2eservice");
+    }
+}

@@ -1,0 +1,14 @@
+//! systemd over D-Bus: the few calls and the two signals that a roll needs.
+//!
+//! It speaks through the bus and never through systemd's private socket, which zbus cannot use.
+//! Source: org.freedesktop.systemd1(5).
+
+mod bus;
+mod manager;
+mod properties;
+mod watch;
+
+pub use bus::{CallError, Systemd};
+pub use manager::{UnitFile, Wish};
+pub use properties::Properties;
+pub use watch::{Heard, Watch};

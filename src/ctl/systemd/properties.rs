@@ -1,0 +1,125 @@
+//! A unit's properties, read as the types that this program knows.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use zbus::{OwnedObjectPath, OwnedVariant, Variant};
+
+use crate::roll::{ActiveState, Invocation, JobId, UnitState};
+
+/// Every property of one unit at one moment. One that is missing, or of another type than this
+/// program knows, reads as its zero: systemd's versions differ.
+#[derive(Debug)]
+pub struct Properties(HashMap<String, OwnedVariant>);
+
+impl Properties {
+    pub(super) fn new(map: HashMap<String, OwnedVariant>) -> Self {
+        Self(map)
+    }
+
+    /// The state that the heart of a roll judges by.
+    pub fn state(&self) -> UnitState {
+        UnitState {
+            active: ActiveState::from(self.text("ActiveState")),
+            sub: self.text("SubState").to_owned(),
+            invocation: Invocation::from_bytes(&self.bytes("InvocationID")),
+            restarts: self.count("NRestarts"),
+            main_pid: self.main_pid(),
+            job: self.job(),
+            status: self.text("StatusText").to_owned(),
+            result: self.text("Result").to_owned(),
+        }
+    }
+
+    /// A text; empty if there is none.
+    pub fn text(&self, name: &str) -> &str {
+        match self.variant(name) {
+            Some(Variant::Str(text)) => text.as_str(),
+            _ => "",
+        }
+    }
+
+    /// A truth; false if there is none.
+    pub fn flag(&self, name: &str) -> bool {
+        matches!(self.variant(name), Some(Variant::Bool(true)))
+    }
+
+    /// A 32-bit count; zero if there is none.
+    pub fn count(&self, name: &str) -> u32 {
+        match self.variant(name) {
+            Some(Variant::U32(count)) => *count,
+            _ => 0,
+        }
+    }
+
+    /// A 64-bit number; `None` if there is none, or if it is systemd's "not set".
+    pub fn number(&self, name: &str) -> Option<u64> {
+        match self.variant(name) {
+            Some(Variant::U64(number)) if *number != u64::MAX => Some(*number),
+            _ => None,
+        }
+    }
+
+    /// A time span in microseconds; `None` for `infinity`.
+    pub fn span(&self, name: &str) -> Option<Duration> {
+        self.number(name).map(Duration::from_micros)
+    }
+
+    /// A list of texts; empty if there is none.
+    pub fn texts(&self, name: &str) -> Vec<String> {
+        self.items(name).iter().filter_map(text_of).collect()
+    }
+
+    /// A socket unit's addresses: type (`Stream`, …) and address.
+    pub fn listen(&self) -> Vec<(String, String)> {
+        let pair = |item: &Variant<'_>| match item {
+            Variant::Structure(pair) => match pair.fields() {
+                [kind, address] => Some((text_of(kind)?, text_of(address)?)),
+                _ => None,
+            },
+            _ => None,
+        };
+        self.items("Listen").iter().filter_map(pair).collect()
+    }
+
+    /// Why systemd could not load the unit; `None` if it could.
+    pub fn load_error(&self) -> Option<String> {
+        let Some(Variant::Structure(pair)) = self.variant("LoadError") else { return None };
+        pair.fields().get(1).and_then(text_of).filter(|message| !message.is_empty())
+    }
+
+    fn main_pid(&self) -> Option<u32> {
+        Some(self.count("MainPID")).filter(|pid| *pid > 0)
+    }
+
+    fn job(&self) -> Option<JobId> {
+        let job: (u32, OwnedObjectPath) = self.variant("Job")?.try_into().ok()?;
+        (job.0 > 0).then_some(JobId(job.0))
+    }
+
+    fn bytes(&self, name: &str) -> Vec<u8> {
+        let byte = |item: &Variant<'_>| match item {
+            Variant::U8(byte) => Some(*byte),
+            _ => None,
+        };
+        self.items(name).iter().filter_map(byte).collect()
+    }
+
+    fn items(&self, name: &str) -> &[Variant<'_>] {
+        match self.variant(name) {
+            Some(Variant::Array(array)) => array.inner(),
+            _ => &[],
+        }
+    }
+
+    fn variant(&self, name: &str) -> Option<&Variant<'_>> {
+        self.0.get(name).map(|variant| &**variant)
+    }
+}
+
+fn text_of(variant: &Variant<'_>) -> Option<String> {
+    match variant {
+        Variant::Str(text) => Some(text.as_str().to_owned()),
+        _ => None,
+    }
+}
