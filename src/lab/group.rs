@@ -4,7 +4,8 @@ use std::hash::{BuildHasher, RandomState};
 use std::net::TcpListener;
 use std::path::PathBuf;
 
-use super::{Lab, LabError, program, units_in};
+use super::directory::units_in;
+use super::{Lab, LabError, program};
 
 /// Where a shipped unit expects the programs, and what stands there in a lab.
 const PROGRAMS: &[(&str, &str)] =
