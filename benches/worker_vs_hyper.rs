@@ -30,7 +30,7 @@ const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nhost: bench\r\naccept: */*\r\n\r\n";
 fn main() {
     let worker = Server::start(serve_worker);
     let page = worker.page();
-    let bare = Server::start(move |listener| serve_bare(listener, page));
+    let bare = Server::start(move |address| serve_bare(address, page));
     let mut clients = [worker.clients(), bare.clients()];
     for (server, clients) in [&worker, &bare].into_iter().zip(&mut clients) {
         server.round(clients);
@@ -50,9 +50,7 @@ fn main() {
     );
 }
 
-fn serve_worker(listener: TcpListener) {
-    let address = listener.local_addr().expect("an address");
-    drop(listener);
+fn serve_worker(address: SocketAddr) {
     let mut config = Config::default();
     config.listen = Some(address.to_string().parse().expect("an address"));
     let worker = Worker::new(config).expect("a worker");
@@ -60,10 +58,9 @@ fn serve_worker(listener: TcpListener) {
     worker.run(app).expect("a run");
 }
 
-fn serve_bare(listener: TcpListener, page: Bytes) {
+fn serve_bare(address: SocketAddr, page: Bytes) {
     let serve = async move {
-        listener.set_nonblocking(true).expect("non-blocking");
-        let listener = tokio::net::TcpListener::from_std(listener).expect("a listener");
+        let listener = tokio::net::TcpListener::bind(address).await.expect("a listener");
         loop {
             let (stream, _) = listener.accept().await.expect("a client");
             stream.set_nodelay(true).expect("nodelay");
@@ -90,13 +87,14 @@ struct Server {
 }
 
 impl Server {
-    fn start(serve: impl FnOnce(TcpListener) + Send + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let address = listener.local_addr().expect("an address");
+    fn start(serve: impl FnOnce(SocketAddr) + Send + 'static) -> Self {
+        let free = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = free.local_addr().expect("an address");
+        drop(free);
         let (tell, told) = mpsc::channel();
         thread::spawn(move || {
             tell.send(fs::read_link("/proc/thread-self").expect("/proc")).expect("told");
-            serve(listener);
+            serve(address);
         });
         let thread = told.recv().expect("a thread");
         Self { address, schedstat: format!("/proc/{}/schedstat", thread.display()) }
@@ -112,7 +110,7 @@ impl Server {
         (0..CONNECTIONS).map(|_| self.client()).collect()
     }
 
-    /// The worker binds its socket by itself, a moment after its thread has begun.
+    /// Each server binds its socket by itself, a moment after its thread has begun.
     fn client(&self) -> TcpStream {
         let until = Instant::now() + Duration::from_secs(5);
         loop {

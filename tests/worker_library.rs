@@ -4,7 +4,6 @@
 
 mod worker_support;
 
-use std::convert::Infallible;
 use std::env;
 use std::io;
 use std::path::PathBuf;
@@ -19,8 +18,11 @@ use hyper::service::service_fn;
 use hyper::{Request, Response};
 use rollctl::worker::{self, Config, Worker};
 use worker_support::Start;
-use worker_support::client::{get, is_last, is_ok};
+use worker_support::client::{End, get, is_last, is_ok};
 use worker_support::http2::{HEADERS, Http2};
+
+/// More than all buffers between a server and a client that does not read.
+const LARGE: usize = 32 << 20;
 
 /// This very program, told by its environment to be a service with bad habits.
 fn a_service_of_its_own() -> Start {
@@ -47,9 +49,8 @@ async fn bad_habits(request: Request<Incoming>) -> Result<Response<Full<Bytes>>,
         "/block" => loop {
             thread::sleep(Duration::from_secs(60));
         },
-        _ => {
-            Ok::<_, Infallible>(Response::new(Full::from("fine\n"))).map_err(|never| match never {})
-        }
+        "/large" => Ok(Response::new(Full::from(vec![b'x'; LARGE]))),
+        _ => Ok(Response::new(Full::from("fine\n"))),
     }
 }
 
@@ -93,6 +94,33 @@ fn a_panic_in_one_http2_stream_leaves_the_others_alone() {
     assert_eq!(head.payload[0], 0x8e, "{head:?}");
     client.asks(3, "/");
     client.is_answered(3);
+}
+
+#[test]
+fn a_slow_reader_of_a_big_response_is_not_idle() {
+    let worker = a_service_of_its_own().env("WORKER_IDLE_TIMEOUT", "500ms").ready();
+    let mut client = worker.client();
+    client.sends(get("/large"));
+    client.reads_until(b"\r\n\r\n");
+    let mut left = LARGE;
+    while left > 0 {
+        let piece = left.min(1 << 20);
+        client.reads_bytes(piece);
+        left -= piece;
+        thread::sleep(Duration::from_millis(30));
+    }
+    client.sees_clean_end();
+}
+
+#[test]
+fn a_client_that_does_not_read_its_response_is_cut() {
+    let worker = a_service_of_its_own().env("WORKER_IDLE_TIMEOUT", "50ms").ready();
+    let mut client = worker.client();
+    client.sends(get("/large"));
+    worker.until("worker_connections{state=\"busy\"}", 1);
+    worker.until("worker_connections{state=\"busy\"}", 0);
+    assert!(matches!(client.sees_end(), End::Reset(_)));
+    assert!(worker.stderr().contains("a response that its client does not read"));
 }
 
 #[test]

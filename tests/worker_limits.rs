@@ -91,6 +91,23 @@ fn at_the_limit_clients_queue_for_the_siblings() {
 }
 
 #[test]
+fn out_of_descriptors_is_a_line_and_a_pause_and_then_it_goes_on() {
+    let worker = Start::worker().on_tcp().env("MAX_FILES", "24").ready();
+    let clients: Vec<_> = (0..40).map(|_| worker.client()).collect();
+    worker.logs("cannot accept, trying again in 100ms: Too many open files");
+    drop(clients);
+    is_ok(&worker.client().asks("/"));
+}
+
+#[test]
+fn says_how_bad_it_is_to_a_systemd_without_a_journal() {
+    let (_, line) = Start::worker().env("INVOCATION_ID", "abc").refused();
+    assert!(line.starts_with("<3>worker: no listening socket"), "{line}");
+    let worker = Start::worker().on_tcp().env("INVOCATION_ID", "abc").ready();
+    worker.logs("<6>worker: serving");
+}
+
+#[test]
 fn both_sockets_are_served_at_a_limit_of_one() {
     let (_dir, path, unix) = worker_support::unix_listener();
     let start = Start::worker().on_tcp().socket(unix).args("--max-connections 1");
