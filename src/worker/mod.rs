@@ -110,7 +110,7 @@ pub fn finish(result: Result<Outcome, Error>) -> ExitCode {
     match result {
         Ok(outcome) => outcome.exit_code(),
         Err(error) => {
-            eprintln!("worker: {error}");
+            log::last_word(&error);
             error.exit_code()
         }
     }

@@ -7,7 +7,7 @@
 //! hyper does not say whether a connection is idle, so its bytes ([`super::io`]) and its requests
 //! ([`super::service`]) are noted here.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
@@ -47,17 +47,24 @@ impl State {
     }
 }
 
+/// One request in flight, and one of them without an answer, in [`Track::requests`].
+const IN_FLIGHT: u64 = 1;
+const UNANSWERED: u64 = 1 << 32;
+
 /// One connection. Every field is written by few and read by anyone, so all are atomic.
 #[derive(Debug)]
 pub(crate) struct Track {
     pub(crate) id: u64,
     pub(crate) all: Arc<Connections>,
-    in_flight: AtomicU32,
-    unanswered: AtomicU32,
+    /// Requests without an answer in the high half, requests in flight in the low one: both
+    /// change together, and this is the hot path.
+    requests: AtomicU64,
     is_fresh: AtomicBool,
     has_part_of_head: AtomicBool,
     is_unflushed: AtomicBool,
     is_closing: AtomicBool,
+    /// Bytes were written since somebody last asked.
+    is_moving: AtomicBool,
     /// Milliseconds from the worker's epoch to the end of the last request (or the accept).
     quiet_since: AtomicU64,
     waker: OnceLock<Waker>,
@@ -69,12 +76,12 @@ impl Track {
         Self {
             id,
             all,
-            in_flight: AtomicU32::new(0),
-            unanswered: AtomicU32::new(0),
+            requests: AtomicU64::new(0),
             is_fresh: AtomicBool::new(true),
             has_part_of_head: AtomicBool::new(false),
             is_unflushed: AtomicBool::new(false),
             is_closing: AtomicBool::new(false),
+            is_moving: AtomicBool::new(false),
             quiet_since,
             waker: OnceLock::new(),
         }
@@ -92,12 +99,12 @@ impl Track {
 
     /// Requests whose response has not been written to its end.
     pub(crate) fn in_flight(&self) -> u32 {
-        self.in_flight.load(Relaxed)
+        self.requests.load(Relaxed) as u32
     }
 
     /// Requests in flight whose response has not begun.
     pub(crate) fn unanswered(&self) -> u32 {
-        self.unanswered.load(Relaxed)
+        (self.requests.load(Relaxed) / UNANSWERED) as u32
     }
 
     pub(crate) fn quiet_since(&self) -> Instant {
@@ -112,7 +119,13 @@ impl Track {
     }
 
     pub(crate) fn note_written(&self, bytes: usize) {
+        self.is_moving.store(true, Relaxed);
         self.all.note_moved(bytes);
+    }
+
+    /// Whether anything was written since this was last asked.
+    pub(crate) fn take_moving(&self) -> bool {
+        self.is_moving.swap(false, Relaxed)
     }
 
     pub(crate) fn note_flushed(&self) {
@@ -154,8 +167,7 @@ pub(crate) struct InFlight {
 
 impl InFlight {
     pub(crate) fn begin<B>(track: &Arc<Track>, request: &hyper::Request<B>) -> Self {
-        track.in_flight.fetch_add(1, Relaxed);
-        track.unanswered.fetch_add(1, Relaxed);
+        track.requests.fetch_add(UNANSWERED + IN_FLIGHT, Relaxed);
         track.has_part_of_head.store(false, Relaxed);
         Self {
             track: track.clone(),
@@ -174,7 +186,7 @@ impl InFlight {
     /// Notes the response's head.
     pub(crate) fn answered(&mut self, status: hyper::StatusCode) {
         if self.status == 0 {
-            self.track.unanswered.fetch_sub(1, Relaxed);
+            self.track.requests.fetch_sub(UNANSWERED, Relaxed);
         }
         self.status = status.as_u16();
     }
@@ -202,9 +214,6 @@ impl Drop for InFlight {
     fn drop(&mut self) {
         let (track, now) = (&self.track, Instant::now());
         let all = &track.all;
-        if self.status == 0 {
-            track.unanswered.fetch_sub(1, Relaxed);
-        }
         if !self.is_complete && all.phase() == Phase::Deadline {
             self.cut("connection aborted");
         }
@@ -212,7 +221,8 @@ impl Drop for InFlight {
         track.quiet_since.store(since_epoch, Relaxed);
         track.has_part_of_head.store(false, Relaxed);
         track.is_unflushed.store(true, Relaxed);
-        track.in_flight.fetch_sub(1, Relaxed);
+        let unanswered = if self.status == 0 { UNANSWERED } else { 0 };
+        track.requests.fetch_sub(unanswered + IN_FLIGHT, Relaxed);
         all.metrics.request_finished(self.status, now.duration_since(self.started));
         if all.phase() != Phase::Serving {
             track.wake();

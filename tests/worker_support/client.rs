@@ -99,8 +99,8 @@ impl Client {
     fn reads_more(&mut self) {
         let mut buffer = [0; 4096];
         let read = self.stream.read(&mut buffer);
-        let read = read.unwrap_or_else(|error| panic!("{error} after {:?}", self.unread));
-        let text = String::from_utf8_lossy(&self.unread).into_owned();
+        let text = String::from_utf8_lossy(&self.unread[..self.unread.len().min(500)]);
+        let read = read.unwrap_or_else(|error| panic!("{error} after {text:?}"));
         assert_ne!(read, 0, "the connection ended after {text:?}");
         self.unread.extend(&buffer[..read]);
     }
@@ -127,7 +127,7 @@ impl Client {
                 Err(error) if error.kind() == ErrorKind::ConnectionReset => {
                     return End::Reset(text(&self.unread));
                 }
-                Err(error) => panic!("{error} after {:?}", text(&self.unread)),
+                Err(error) => panic!("{error} after {} bytes", self.unread.len()),
             }
         }
     }

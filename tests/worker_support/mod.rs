@@ -26,6 +26,7 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 /// Puts what it finds at 0 and 1 where systemd puts sockets, and becomes the worker.
 const AS_SYSTEMD_DOES: &str = r#"
     export LISTEN_PID=$$
+    [ -z "$MAX_FILES" ] || ulimit -n "$MAX_FILES"
     case $LISTEN_FDS in
         1) exec 3<&0 0</dev/null ;;
         2) exec 3<&0 4<&1 0</dev/null 1>&2 ;;
@@ -205,6 +206,16 @@ impl Worker {
             assert!(Instant::now() < until, "{name} is {found}, not {value}");
             std::thread::sleep(Duration::from_millis(5));
             found = self.metric(name);
+        }
+    }
+
+    /// Waits until its log contains `text`.
+    #[track_caller]
+    pub fn logs(&self, text: &str) {
+        let until = Instant::now() + PATIENCE;
+        while !self.stderr().contains(text) {
+            assert!(Instant::now() < until, "never logged {text:?}: {}", self.stderr());
+            std::thread::sleep(Duration::from_millis(5));
         }
     }
 
