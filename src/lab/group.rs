@@ -4,19 +4,22 @@ use std::hash::{BuildHasher, RandomState};
 use std::net::TcpListener;
 use std::path::PathBuf;
 
-use super::{Lab, LabError, program, units_in};
+use super::directory::units_in;
+use super::{Lab, LabError, program};
 
 /// Where a shipped unit expects the programs, and what stands there in a lab.
 const PROGRAMS: &[(&str, &str)] =
     &[("/usr/libexec/rollctl/worker", "worker"), ("/usr/bin/rollctl", "rollctl")];
 
 /// The hardening that an ordinary user's manager cannot give: measured on systemd 252, where such a
-/// unit fails with 216 to 218 (GROUP, USER, CAPABILITIES). All the rest is kept.
+/// unit fails with 216 to 218 (GROUP, USER, CAPABILITIES), and with 226 (NAMESPACE) where
+/// `PrivateIPC=` meets `PrivateUsers=` and an `ExecStartPre=`. All the rest is kept.
 const FOR_ORDINARY_USERS: &str = "[Service]
 DynamicUser=no
 User=
 Group=
 PrivateDevices=no
+PrivateIPC=no
 ProtectClock=no
 ProtectKernelModules=no
 ProtectKernelLogs=no

@@ -8,7 +8,8 @@ manager_env="XDG_RUNTIME_DIR=$LAB_DIR/run XDG_CONFIG_HOME=$LAB_DIR/config XDG_ST
   DBUS_SESSION_BUS_ADDRESS=unix:path=$LAB_DIR/run/bus SYSTEMD_ENVIRONMENT_GENERATOR_PATH=
   SYSTEMD_LOG_TARGET=journal SYSTEMD_LOG_LEVEL=info"
 
-fail() { echo "$1" >&2; rmdir "${lab:-/nonexistent}" 2>/dev/null; exit 1; }
+fail() { echo "$1" >&2; rmdir "$lab" 2>/dev/null; rm -rf "$LAB_DIR"; exit 1; }
+lab=
 
 # The first hierarchy that systemd would take: unified, hybrid, or the named one of old.
 find_cgroup() {

@@ -16,18 +16,15 @@ pub(super) fn sockets(group: &GroupState) -> Result<(), String> {
     }
 }
 
-/// No more than the allowed number may be down at a time, whoever took them down. An instance
-/// that is down itself is never required to be healthy before it is replaced.
+/// No more than the allowed number may be down at a time, whoever took them down. A batch of
+/// instances that are all down already can only gain.
 pub(super) fn floor(plan: &Plan, batch: usize, group: &GroupState) -> Result<(), String> {
     let batch = &plan.batches()[batch];
-    let is_up = |i: usize| group.members.get(i).is_some_and(|state| state.active.is_up());
-    let taken: Vec<&str> = units(plan, batch.iter().filter(|slot| is_up(slot.0)));
-    let others = (0..plan.members().len()).map(Slot).filter(|slot| !batch.contains(slot));
-    let down_members: Vec<Slot> = others.filter(|slot| !is_up(slot.0)).collect();
+    let is_up = |slot: &Slot| group.members.get(slot.0).is_some_and(|state| state.active.is_up());
+    let taken: Vec<&str> = units(plan, batch.iter().copied().filter(is_up));
+    let mut down = units(plan, (0..plan.members().len()).map(Slot).filter(|slot| !is_up(slot)));
     let bystanders = plan.bystanders().iter().zip(&group.bystanders);
-    let down_bystanders = bystanders.filter(|(_, state)| !state.active.is_up());
-    let mut down = units(plan, down_members.iter());
-    down.extend(down_bystanders.map(|(unit, _)| unit.as_str()));
+    down.extend(bystanders.filter(|(_, state)| !state.active.is_up()).map(|(unit, _)| &**unit));
     if taken.is_empty() || taken.len() + down.len() <= plan.allowed_down() {
         return Ok(());
     }
@@ -42,6 +39,6 @@ pub(super) fn floor(plan: &Plan, batch: usize, group: &GroupState) -> Result<(),
     ))
 }
 
-fn units<'a>(plan: &'a Plan, slots: impl Iterator<Item = &'a Slot>) -> Vec<&'a str> {
-    slots.map(|slot| plan.member(*slot).unit.as_str()).collect()
+fn units(plan: &Plan, slots: impl Iterator<Item = Slot>) -> Vec<&str> {
+    slots.map(|slot| plan.member(slot).unit.as_str()).collect()
 }

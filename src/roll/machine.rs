@@ -80,9 +80,9 @@ impl Roll {
         let mut actions = Vec::new();
         if self.stage != Stage::Over {
             self.take(event, now, &mut actions);
-            for slot in 0..self.instances.len() {
-                self.with(Slot(slot), now, &mut actions, |instance, cx| instance.tick(cx));
-            }
+        }
+        if self.stage != Stage::Over {
+            self.each(now, &mut actions, Instance::tick);
             self.walk_on(now, &mut actions);
         }
         actions
@@ -210,14 +210,13 @@ impl Roll {
             instances: slots.iter().map(unit).collect(),
         }));
         for slot in slots {
-            self.with(slot, now, actions, |instance, cx| instance.begin(cx));
+            let found = self.group.members.get(slot.0).cloned().unwrap_or_default();
+            self.with(slot, now, actions, |instance, cx| instance.begin(found, cx));
         }
     }
 
     fn reconnected(&mut self, now: Moment, actions: &mut Vec<Action>) {
-        for slot in 0..self.instances.len() {
-            self.with(Slot(slot), now, actions, |instance, cx| instance.reconnected(cx));
-        }
+        self.each(now, actions, Instance::reconnected);
         if let Stage::Checking { again, .. } = &mut self.stage {
             *again = now;
         }
@@ -226,18 +225,18 @@ impl Roll {
     fn interrupted(&mut self, now: Moment, actions: &mut Vec<Action>) {
         self.interrupts += 1;
         actions.push(Action::Record(Record::Interrupted { times: self.interrupts }));
-        let is_first = self.interrupts == 1;
-        for slot in 0..self.instances.len() {
-            self.with(Slot(slot), now, actions, |instance, cx| match is_first {
-                true => instance.hurry(cx),
-                false => instance.let_go(cx),
-            });
+        match self.interrupts {
+            1 => self.each(now, actions, Instance::hurry),
+            _ => self.each(now, actions, Instance::let_go),
         }
     }
 
     /// Whatever the event was: what follows from where everything is now?
     fn walk_on(&mut self, now: Moment, actions: &mut Vec<Action>) {
-        if self.stage == Stage::Over || self.instances.iter().any(Instance::is_busy) {
+        if self.must_wind_down() {
+            self.each(now, actions, Instance::stand_back);
+        }
+        if self.instances.iter().any(Instance::is_busy) {
             return;
         }
         if self.must_wind_down() && !self.is_checking_its_end() {
@@ -304,6 +303,17 @@ impl Roll {
         let outcome = Outcome { reason, instances, took: now.0 };
         actions.push(Action::Record(Record::RollEnded { outcome: outcome.clone() }));
         actions.push(Action::Finish(outcome));
+    }
+
+    fn each(
+        &mut self,
+        now: Moment,
+        actions: &mut Vec<Action>,
+        act: fn(&mut Instance, &mut Context),
+    ) {
+        for slot in 0..self.instances.len() {
+            self.with(Slot(slot), now, actions, act);
+        }
     }
 
     /// Lets one instance act, with what it needs from the rest.

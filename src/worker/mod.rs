@@ -1,1 +1,186 @@
-//! (in the making)
+//! A server that takes its listening socket from systemd and leaves without dropping a request.
+//!
+//! ```text
+//! Starting ─► Serving ─► Draining ─► Stopped
+//!                           │ accept stops, requests finish, idle connections linger
+//! ```
+//!
+//! A Rust service puts it around its own hyper service (or, through hyper-util's
+//! `TowerToHyperService`, around any tower service):
+//!
+//! ```no_run
+//! use rollctl::worker;
+//! # use std::convert::Infallible;
+//! # use http_body_util::Full;
+//! # use hyper::{Request, Response, body::{Bytes, Incoming}, service::service_fn};
+//! # async fn hello(_: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+//! #     Ok(Response::new(Full::new(Bytes::from_static(b"hello\n"))))
+//! # }
+//! fn main() -> std::process::ExitCode {
+//!     worker::main(service_fn(hello))
+//! }
+//! ```
+//!
+//! Exit statuses: 0 everything accepted was answered; 1 it could not start or went wrong; 2 a bad
+//! flag or environment value; 3 the drain timeout (or a second SIGTERM) cut requests.
+
+mod accept;
+mod address;
+mod admin;
+pub mod app;
+mod config;
+mod connection;
+mod connections;
+mod drain;
+mod error;
+mod http1;
+mod http2;
+mod identity;
+mod inherit;
+mod io;
+mod limits;
+pub mod log;
+mod metrics;
+mod notify;
+mod service;
+mod sniff;
+mod track;
+
+use std::process::ExitCode;
+
+use bytes::Buf;
+use http_body::Body;
+use hyper::body::Incoming;
+use hyper::service::Service;
+use hyper::{Request, Response};
+use tokio::runtime;
+
+pub use address::{Address, BadAddress};
+pub use config::Config;
+pub use drain::Outcome;
+pub use error::Error;
+pub use identity::About;
+
+use accept::Listener;
+use admin::Admin;
+use connections::{Connections, Phase};
+use drain::Signals;
+
+/// Any error a service or a body may end with.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// What the worker serves: a hyper service that can be cloned for each connection.
+///
+/// Implemented for every type that fits; nobody implements it by hand.
+pub trait App: Clone + Send + 'static
+where
+    Self: Service<
+            Request<Incoming>,
+            Response = Response<Self::Body>,
+            Error: Into<BoxError>,
+            Future: Send + 'static,
+        >,
+{
+    /// The body of its responses.
+    type Body: Body<Data: Buf + Send, Error: Into<BoxError>> + Send + 'static;
+}
+
+impl<S, B> App for S
+where
+    S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
+    S::Error: Into<BoxError>,
+    S::Future: Send + 'static,
+    B: Body + Send + 'static,
+    B::Data: Buf + Send,
+    B::Error: Into<BoxError>,
+{
+    type Body = B;
+}
+
+/// Serves `app` as the environment says, from `main` to the exit status; errors go to stderr.
+pub fn main<A: App>(app: A) -> ExitCode {
+    finish(Config::from_env().and_then(|config| {
+        log::start()?;
+        Worker::new(config)?.run(app)
+    }))
+}
+
+/// Turns the end of a worker into its exit status, and says on stderr what went wrong.
+pub fn finish(result: Result<Outcome, Error>) -> ExitCode {
+    match result {
+        Ok(outcome) => outcome.exit_code(),
+        Err(error) => {
+            log::last_word(&error);
+            error.exit_code()
+        }
+    }
+}
+
+/// A worker that holds its sockets and is not serving yet.
+#[derive(Debug)]
+pub struct Worker {
+    config: Config,
+    sockets: Vec<inherit::Socket>,
+    connections: std::sync::Arc<Connections>,
+}
+
+impl Worker {
+    /// Takes the sockets that systemd passed (or binds `config.listen`) and checks each of them.
+    ///
+    /// Call it before any thread is started: it removes `LISTEN_FDS` from the environment.
+    ///
+    /// # Errors
+    ///
+    /// No socket, a socket that is not a listening stream socket, or an address in use.
+    pub fn new(config: Config) -> Result<Self, Error> {
+        let sockets = inherit::sockets(config.listen.as_ref())?;
+        let connections = Connections::new(&config);
+        Ok(Self { config, sockets, connections })
+    }
+
+    /// Who this worker is and what it has done so far, for an app that wants to show it.
+    pub fn about(&self) -> About {
+        About::new(self.connections.clone())
+    }
+
+    /// Serves `app` on a runtime of `config.threads` threads until a signal ends it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Worker::serve`]; also when the runtime cannot be built.
+    pub fn run<A: App>(self, app: A) -> Result<Outcome, Error> {
+        let mut builder = match self.config.threads {
+            1 => runtime::Builder::new_current_thread(),
+            _ => runtime::Builder::new_multi_thread(),
+        };
+        let runtime = builder.worker_threads(self.config.threads).enable_all().build();
+        let runtime = runtime.map_err(Error::Runtime)?;
+        let outcome = runtime.block_on(self.serve(app));
+        // A blocking task of the app must not hold the exit up: everything was answered or cut.
+        runtime.shutdown_background();
+        outcome
+    }
+
+    /// Serves `app` until SIGTERM or SIGINT, then drains; returns what became of the connections.
+    ///
+    /// # Errors
+    ///
+    /// Before READY: the listener, the signals or the admin socket could not be set up.
+    pub async fn serve<A: App>(self, app: A) -> Result<Outcome, Error> {
+        let Self { config, sockets, connections } = self;
+        let mut signals = Signals::new()?;
+        let listeners = Listener::all(sockets)?;
+        let admin = Admin::open(&config, &connections)?;
+        let accepting = accept::start(listeners, app, &connections);
+        let herald = notify::ready(&connections);
+
+        signals.terminate().await;
+        connections.advance(Phase::Draining);
+        drop(accepting);
+        let told = notify::stopping(&connections);
+        let outcome = drain::run(&config, &connections, &mut signals).await;
+        told.await;
+        drop((herald, admin));
+        Ok(outcome)
+    }
+}

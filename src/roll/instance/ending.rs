@@ -1,6 +1,6 @@
 //! The way out: what failed is stopped for good, what we stopped is started again.
 
-use super::{Context, Instance, Step};
+use super::{Context, Instance, READ_INTERVAL, Step};
 use crate::roll::event::{Action, Phase, Record};
 use crate::roll::judge::Verb;
 use crate::roll::outcome::{Failure, Standing};
@@ -79,6 +79,12 @@ impl Instance {
             _ if self.letting_go => self.over(Standing::FailedStopped, cx),
             _ => self.look_afresh(cx),
         }
+    }
+
+    /// An earlier call, whose answer was lost, may have stopped it: look, and leave it.
+    pub(super) fn stop_was_refused(&mut self, cx: &mut Context) {
+        self.deadline = cx.now + READ_INTERVAL * 2;
+        self.look_afresh(cx);
     }
 
     pub(super) fn read_while_closing(&mut self, cx: &mut Context) {

@@ -30,8 +30,6 @@ const PROBE_WAITS: (Duration, Duration) = (Duration::from_millis(50), Duration::
 const START_AGAIN: Duration = Duration::from_secs(1);
 /// So many reads without a trace of our job mean that it is gone, not late.
 const BLIND_READS: u8 = 2;
-/// So often a call whose answer was lost is made again.
-const CALLS: u8 = 3;
 
 /// What an instance needs from the roll to take its next step.
 pub(super) struct Context<'a> {
@@ -101,7 +99,6 @@ pub(super) struct Instance {
     run: Option<Run>,
     /// Jobs that ended before we knew them to be ours.
     early_ends: Vec<(JobId, JobResult)>,
-    calls: u8,
     last_note: String,
     /// We stopped it and owe it a start.
     stopped_by_us: bool,
@@ -127,7 +124,6 @@ impl Instance {
             old: None,
             run: None,
             early_ends: Vec::new(),
-            calls: 0,
             last_note: String::new(),
             stopped_by_us: false,
             letting_go: false,
@@ -155,7 +151,11 @@ impl Instance {
     }
 
     pub(super) fn has_begun(&self) -> bool {
-        !matches!(self.step, Step::Waiting)
+        match self.step {
+            Step::Waiting => false,
+            Step::Over => self.standing != Standing::Untouched,
+            _ => true,
+        }
     }
 
     pub(super) fn outcome(&self) -> InstanceOutcome {
@@ -184,8 +184,10 @@ impl Instance {
 
     // ---- what the roll tells it ----
 
-    /// Its turn has come.
-    pub(super) fn begin(&mut self, cx: &mut Context) {
+    /// Its turn has come; `found` is what it was when the group was found in order.
+    pub(super) fn begin(&mut self, found: UnitState, cx: &mut Context) {
+        self.old = found.invocation;
+        self.state = found;
         self.began = cx.now;
         self.deadline = cx.now + self.member.timeout;
         self.step = Step::Looking;
@@ -199,19 +201,29 @@ impl Instance {
         }
     }
 
+    /// Nothing new may begin: not this one either, if it was only looked at.
+    pub(super) fn stand_back(&mut self, cx: &mut Context) {
+        if matches!(self.step, Step::Looking) {
+            self.over(Standing::Untouched, cx);
+        }
+    }
+
     /// The second interrupt: start what is stopped, and go.
     pub(super) fn let_go(&mut self, cx: &mut Context) {
         self.letting_go = true;
         match &self.step {
-            Step::Working { work, .. } if work.verb == Verb::Stop => self.close(Verb::Start, cx),
+            // A job whose call was not heard may never have been queued.
+            Step::Working { work, .. } if work.verb == Verb::Stop || work.job.is_none() => {
+                self.close(Verb::Start, cx);
+            }
             Step::Holding { .. } => self.close(Verb::Start, cx),
-            Step::Looking => self.over(Standing::Untouched, cx),
             Step::Working { .. } | Step::Proving { .. } | Step::Watching { .. } => {
                 self.over(Standing::ComingUp, cx);
             }
             Step::Closing { job: Some(_), .. } => self.over(Standing::FailedStopped, cx),
             // What was said to systemd must be heard before we go.
-            Step::Waiting | Step::Over | Step::Calling(_) | Step::Closing { .. } => {}
+            Step::Calling(_) | Step::Closing { .. } => {}
+            Step::Waiting | Step::Looking | Step::Over => {}
         }
     }
 
@@ -273,7 +285,7 @@ impl Instance {
                 *again = cx.now + START_AGAIN;
                 self.note(format!("systemd refused to start it ({why}), trying again in 1s"), cx);
             }
-            Step::Closing { .. } => self.over(Standing::FailedLeft, cx),
+            Step::Closing { .. } => self.stop_was_refused(cx),
             _ => {}
         }
     }
@@ -322,9 +334,9 @@ impl Instance {
             return;
         }
         self.tell_status(&state, cx);
-        self.state = state;
+        let before = std::mem::replace(&mut self.state, state);
         match &self.step {
-            Step::Looking => self.looked(cx),
+            Step::Looking => self.looked(before.active, cx),
             Step::Working { .. } => self.read_at_work(cx),
             Step::Holding { .. } => self.read_while_down(cx),
             Step::Proving { run, .. } => {

@@ -1,15 +1,17 @@
 //! The way forward: look, call, work, hold, prove, watch, serve.
 
-use super::{
-    Asked, BLIND_READS, CALLS, Context, Instance, PROBE_LIMIT, PROBE_WAITS, START_AGAIN, Step,
-};
+use super::{Asked, BLIND_READS, Context, Instance, PROBE_LIMIT, PROBE_WAITS, START_AGAIN, Step};
 use crate::roll::event::{Action, Phase};
 use crate::roll::judge::{Progress, Run, Verb, Work, taken_over};
 use crate::roll::outcome::{Failure, Standing};
-use crate::roll::unit::JobId;
+use crate::roll::unit::{ActiveState, JobId};
 
 impl Instance {
-    pub(super) fn looked(&mut self, cx: &mut Context) {
+    pub(super) fn looked(&mut self, before: ActiveState, cx: &mut Context) {
+        // To restart it now would take down one more than was reckoned with.
+        if before.is_down() && !self.state.active.is_down() {
+            return self.was_started_early(cx);
+        }
         if self.state.job.is_some() {
             return self.fail(taken_over("another job is under way"), cx);
         }
@@ -27,12 +29,10 @@ impl Instance {
         if !self.stopped_by_us {
             self.deadline = cx.now + self.member.timeout;
         }
-        self.calls = 0;
         self.call_again(verb, cx);
     }
 
     pub(super) fn call_again(&mut self, verb: Verb, cx: &mut Context) {
-        self.calls += 1;
         self.early_ends.clear();
         self.step = Step::Calling(verb);
         self.enter(if verb == Verb::Start { Phase::Starting } else { Phase::Stopping }, cx);
@@ -58,10 +58,9 @@ impl Instance {
             self.early_ends.iter().find(|(id, _)| Some(*id) == job).map(|(_, r)| r.clone());
         self.step =
             Step::Working { work: Work { verb, job, result, old: self.old }, blind_reads: 0 };
-        match (self.letting_go, verb) {
-            (true, Verb::Stop) => self.close(Verb::Start, cx),
-            (true, _) => self.over(Standing::ComingUp, cx),
-            (false, _) => self.look_afresh(cx),
+        match self.letting_go {
+            true => self.let_go(cx),
+            false => self.look_afresh(cx),
         }
     }
 
@@ -84,7 +83,7 @@ impl Instance {
                 *blind_reads += 1;
                 let (is_gone, unheard) = (*blind_reads >= BLIND_READS, work.job.is_none());
                 let untouched = self.state.invocation == self.old;
-                match (is_gone, unheard && untouched && self.calls < CALLS) {
+                match (is_gone, unheard && untouched) {
                     (true, true) => self.call_again(verb, cx),
                     (true, false) => self.fail(failure, cx),
                     (false, _) => {}

@@ -1,0 +1,127 @@
+//! What can be set, its defaults, and the one place that reads it from the environment.
+
+use std::env;
+use std::str::FromStr;
+use std::time::Duration;
+
+use super::{Address, Error};
+use crate::span::Span;
+
+/// How a worker behaves. Start from [`Config::from_env`] or [`Config::default`].
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Config {
+    /// How long idle connections are still served after SIGTERM, each response saying
+    /// `Connection: close` (`WORKER_LINGER`, default 10 s).
+    pub linger: Duration,
+    /// When requests still in flight are cut after SIGTERM (`WORKER_DRAIN_TIMEOUT`, default 30 s).
+    pub drain_timeout: Duration,
+    /// When an idle connection is closed (`WORKER_IDLE_TIMEOUT`, default 75 s: longer than the
+    /// 60 s for which nginx and most balancers keep a pooled connection).
+    pub idle_timeout: Duration,
+    /// How long a request head may take from its first byte (`WORKER_HEADER_TIMEOUT`, default 30 s).
+    pub header_timeout: Duration,
+    /// At so many connections no more are accepted; they queue for the siblings
+    /// (`WORKER_MAX_CONNECTIONS`, default 10,000).
+    pub max_connections: usize,
+    /// Where health and metrics are answered (`WORKER_ADMIN`, default
+    /// `$RUNTIME_DIRECTORY/admin.sock`; nowhere when there is no such directory).
+    pub admin: Option<Address>,
+    /// What to bind when systemd passed no socket (`WORKER_LISTEN`).
+    pub listen: Option<Address>,
+    /// Threads of the runtime that [`super::Worker::run`] builds (`WORKER_THREADS`, default 1).
+    pub threads: usize,
+    /// The name of this instance (`WORKER_INSTANCE`; units set it to `%i`).
+    pub instance: String,
+    /// The version that the health check reports (`WORKER_VERSION`, default this package's).
+    pub version: String,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            linger: Duration::from_secs(10),
+            drain_timeout: Duration::from_secs(30),
+            idle_timeout: Duration::from_secs(75),
+            header_timeout: Duration::from_secs(30),
+            max_connections: 10_000,
+            admin: None,
+            listen: None,
+            threads: 1,
+            instance: "-".to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        }
+    }
+}
+
+impl Config {
+    /// The defaults, with what the environment sets.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Value`] names the first variable whose value cannot be used.
+    pub fn from_env() -> Result<Self, Error> {
+        let mut config = Self { admin: admin_in_runtime_directory(), ..Self::default() };
+        set_span(&mut config.linger, "WORKER_LINGER")?;
+        set_span(&mut config.drain_timeout, "WORKER_DRAIN_TIMEOUT")?;
+        set_span(&mut config.idle_timeout, "WORKER_IDLE_TIMEOUT")?;
+        set_span(&mut config.header_timeout, "WORKER_HEADER_TIMEOUT")?;
+        set(&mut config.max_connections, "WORKER_MAX_CONNECTIONS")?;
+        set(&mut config.threads, "WORKER_THREADS")?;
+        set(&mut config.instance, "WORKER_INSTANCE")?;
+        set(&mut config.version, "WORKER_VERSION")?;
+        config.admin = read("WORKER_ADMIN")?.or(config.admin);
+        config.listen = read("WORKER_LISTEN")?;
+        config.check("WORKER_MAX_CONNECTIONS", "WORKER_THREADS")?;
+        Ok(config)
+    }
+
+    /// Refuses limits that would serve nobody; `max` and `threads` name where they were set.
+    pub fn check(&self, max: &str, threads: &str) -> Result<(), Error> {
+        if self.max_connections == 0 {
+            return Err(Error::value(max, "0 would serve nobody (write at least 1)"));
+        }
+        if !(1..=1024).contains(&self.threads) {
+            return Err(Error::value(threads, format!("{} is not in 1..1024", self.threads)));
+        }
+        Ok(())
+    }
+}
+
+/// systemd separates several directories by colons; the admin socket lives in the first.
+fn admin_in_runtime_directory() -> Option<Address> {
+    let directories = env::var("RUNTIME_DIRECTORY").ok()?;
+    let first = directories.split(':').next().filter(|first| first.starts_with('/'))?;
+    Some(Address::Unix(format!("{first}/admin.sock").into()))
+}
+
+fn set_span(target: &mut Duration, name: &str) -> Result<(), Error> {
+    if let Some(Span(span)) = read(name)? {
+        *target = span;
+    }
+    Ok(())
+}
+
+fn set<T: FromStr<Err: ToString>>(target: &mut T, name: &str) -> Result<(), Error> {
+    if let Some(value) = read(name)? {
+        *target = value;
+    }
+    Ok(())
+}
+
+/// An empty variable is an unset one: a unit clears a value with `Environment=NAME=`.
+fn read<T: FromStr<Err: ToString>>(name: &str) -> Result<Option<T>, Error> {
+    match env::var(name) {
+        Ok(text) if text.is_empty() => Ok(None),
+        Ok(text) => parse(name, &text).map(Some),
+        Err(env::VarError::NotPresent) => Ok(None),
+        Err(env::VarError::NotUnicode(_)) => Err(Error::value(name, "is not valid UTF-8")),
+    }
+}
+
+fn parse<T: FromStr<Err: ToString>>(name: &str, text: &str) -> Result<T, Error> {
+    text.parse().map_err(|why: T::Err| match why.to_string() {
+        why if why.contains(text) => Error::value(name, why),
+        why => Error::value(name, format!("{text:?}: {why}")),
+    })
+}

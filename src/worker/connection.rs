@@ -1,0 +1,92 @@
+//! One connection, ours from accept to close.
+//!
+//! ```text
+//! accept ─► sniff ─► HTTP/1 or HTTP/2 ─► closed by the client, by a limit, or by the drain
+//! ```
+
+use super::App;
+use super::connections::{Entry, Phase};
+use super::http1;
+use super::http2;
+use super::io::{Io, Look, Stream};
+use super::limits::{Limits, Verdict};
+use super::service::{Protocol, Tracked};
+use super::sniff::{Sniffed, sniff};
+use super::track::{State, Track};
+
+/// What a client is told whose request's head took too long.
+const SLOW_HEAD: &str = "HTTP/1.1 408 Request Timeout\r\n\
+    connection: close\r\ncontent-length: 0\r\n\r\n";
+
+/// What a client is told whose request was not begun when the deadline came.
+const TOO_LATE: &str = "HTTP/1.1 503 Service Unavailable\r\n\
+    retry-after: 1\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+
+/// Serves one connection to its end.
+pub(crate) async fn serve<A: App>(stream: Stream, app: A, entry: Entry) {
+    let track = &entry.track;
+    if let Stream::Tcp(tcp) = &stream {
+        // Fails only on a connection that is gone, as the first read will tell.
+        let _ = tcp.set_nodelay(true);
+    }
+    let mut io = Io::new(stream, track.clone());
+    let mut limits = Limits::new(track.clone());
+    loop {
+        match sniff(&mut io, &mut limits).await {
+            Sniffed::Speaks(protocol) => {
+                let service = Tracked { app, track: track.clone(), protocol };
+                match protocol {
+                    Protocol::Http1 => http1::serve(io, service, limits).await,
+                    Protocol::Http2 => http2::serve(io, service, limits).await,
+                }
+                break;
+            }
+            Sniffed::Gone => break,
+            Sniffed::Over(verdict) => match leave(io, track, verdict).await {
+                Some(again) => io = again,
+                None => break,
+            },
+        }
+    }
+    if track.all.phase() != Phase::Serving {
+        track.all.metrics.drained.inc();
+    }
+}
+
+/// Closes a connection on which no request is being answered, unless a last look finds that the
+/// client was faster: then it is given back, to be served.
+pub(crate) async fn leave(mut io: Io, track: &Track, verdict: Verdict) -> Option<Io> {
+    match (verdict, track.state()) {
+        (Verdict::SlowHead, _) => io.refuse(SLOW_HEAD).await,
+        (Verdict::Deadline, State::Head) => refuse(io, track).await,
+        (Verdict::Idle, State::Head) => return Some(io),
+        _ => match io.look() {
+            Look::Bytes if verdict == Verdict::Idle => return Some(io),
+            Look::Bytes => refuse(io, track).await,
+            Look::End => {}
+            Look::Nothing => close_idle(io, track).await,
+        },
+    }
+    None
+}
+
+async fn refuse(io: Io, track: &Track) {
+    track.all.metrics.cut.inc();
+    tracing::warn!(connection = track.id, "cut at the deadline: a request not begun, answered 503");
+    io.refuse(TOO_LATE).await;
+}
+
+async fn close_idle(io: Io, track: &Track) {
+    let metrics = &track.all.metrics;
+    if track.all.phase() != Phase::Serving {
+        metrics.lingered.inc();
+    }
+    let late_bytes = io.close().await;
+    if late_bytes > 0 {
+        metrics.lost.inc();
+        tracing::warn!(
+            connection = track.id,
+            "lost: {late_bytes} bytes arrived on an idle connection after it was closed"
+        );
+    }
+}

@@ -1,0 +1,171 @@
+//! All connections of a worker and the phase they are in.
+//!
+//! ```text
+//! Serving ─► Draining ─► LingerOver ─► Deadline
+//! ```
+//!
+//! A change of phase wakes every connection, so that none of them watches a clock or a channel
+//! while it serves.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{Notify, Semaphore};
+use tokio_util::sync::CancellationToken;
+
+use super::Config;
+use super::identity::Identity;
+use super::metrics::Metrics;
+use super::track::{State, Track};
+
+/// How far the drain has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub(crate) enum Phase {
+    /// Everything is served, connections are kept.
+    Serving,
+    /// Nothing is accepted; everything that was is served, and each response says it is the last.
+    Draining,
+    /// Idle connections are closed, after one more look.
+    LingerOver,
+    /// Whatever is left is refused or cut.
+    Deadline,
+}
+
+/// The connections that are open, and what they share.
+#[derive(Debug)]
+pub(crate) struct Connections {
+    pub(crate) identity: Identity,
+    pub(crate) metrics: Metrics,
+    pub(crate) idle_timeout: Duration,
+    pub(crate) header_timeout: Duration,
+    /// Ends the wait of every request at the deadline.
+    pub(crate) deadline: CancellationToken,
+    /// One permit a connection.
+    pub(crate) room: Arc<Semaphore>,
+    pub(crate) epoch: Instant,
+    phase: AtomicU8,
+    bytes_moved: AtomicU64,
+    last_id: AtomicU64,
+    open: Mutex<HashMap<u64, Arc<Track>>>,
+    emptied: Notify,
+}
+
+impl Connections {
+    pub(crate) fn new(config: &Config) -> Arc<Self> {
+        Arc::new(Self {
+            identity: Identity::new(config),
+            metrics: Metrics::new(),
+            idle_timeout: config.idle_timeout,
+            header_timeout: config.header_timeout,
+            deadline: CancellationToken::new(),
+            room: Arc::new(Semaphore::new(config.max_connections.min(Semaphore::MAX_PERMITS))),
+            epoch: Instant::now(),
+            phase: AtomicU8::new(Phase::Serving as u8),
+            bytes_moved: AtomicU64::new(0),
+            last_id: AtomicU64::new(0),
+            open: Mutex::default(),
+            emptied: Notify::new(),
+        })
+    }
+
+    pub(crate) fn phase(&self) -> Phase {
+        match self.phase.load(Relaxed) {
+            0 => Phase::Serving,
+            1 => Phase::Draining,
+            2 => Phase::LingerOver,
+            _ => Phase::Deadline,
+        }
+    }
+
+    /// Moves on to `phase` (never back) and wakes every connection to act on it.
+    pub(crate) fn advance(&self, phase: Phase) {
+        self.phase.fetch_max(phase as u8, Relaxed);
+        if phase == Phase::Deadline {
+            self.deadline.cancel();
+        }
+        self.lock().values().for_each(|track| track.wake());
+    }
+
+    /// Enters a new connection into the books; it leaves them when the guard is dropped.
+    pub(crate) fn open(self: &Arc<Self>) -> Entry {
+        let id = self.last_id.fetch_add(1, Relaxed) + 1;
+        let track = Arc::new(Track::new(id, self.clone()));
+        self.metrics.accepted.inc();
+        self.lock().insert(id, track.clone());
+        Entry { track }
+    }
+
+    /// Returns once no connection is open.
+    pub(crate) async fn all_closed(&self) {
+        loop {
+            let emptied = self.emptied.notified();
+            if self.lock().is_empty() {
+                return;
+            }
+            emptied.await;
+        }
+    }
+
+    pub(crate) fn census(&self) -> Census {
+        let mut census = Census::default();
+        for track in self.lock().values() {
+            census.in_flight += track.in_flight() as usize;
+            census.states[track.state() as usize] += 1;
+        }
+        census
+    }
+
+    /// Counts bytes only while that is asked for: when the drain may ask systemd for more time.
+    pub(crate) fn note_moved(&self, bytes: usize) {
+        if self.phase() != Phase::Serving {
+            self.bytes_moved.fetch_add(bytes as u64, Relaxed);
+        }
+    }
+
+    /// Bytes read and written since SIGTERM.
+    pub(crate) fn bytes_moved(&self) -> u64 {
+        self.bytes_moved.load(Relaxed)
+    }
+
+    /// A poisoned lock only says that some other thread panicked; the map is whole.
+    fn lock(&self) -> MutexGuard<'_, HashMap<u64, Arc<Track>>> {
+        self.open.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+/// One connection's place in the books, also when its task panics.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) track: Arc<Track>,
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        let all = &self.track.all;
+        let mut open = all.lock();
+        open.remove(&self.track.id);
+        if open.is_empty() {
+            all.emptied.notify_waiters();
+        }
+    }
+}
+
+/// How many requests and connections there were at one moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Census {
+    pub(crate) in_flight: usize,
+    states: [usize; State::ALL.len()],
+}
+
+impl Census {
+    pub(crate) fn connections(&self) -> usize {
+        self.states.iter().sum()
+    }
+
+    pub(crate) fn by_state(&self) -> impl Iterator<Item = (&'static str, usize)> {
+        State::ALL.into_iter().map(|state| (state.name(), self.states[state as usize]))
+    }
+}

@@ -1,0 +1,96 @@
+//! An HTTP/1 connection, driven by hyper but closed by us.
+//!
+//! hyper's own graceful shutdown closes what is idle in its eyes without looking at the socket,
+//! and its header timeout also runs on idle connections; so neither is used here.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::time::Duration;
+
+use hyper::server::conn::http1::{Builder, Connection};
+use hyper_util::rt::TokioIo;
+use tokio::time::timeout;
+
+use super::App;
+use super::connection::leave;
+use super::connections::Phase;
+use super::io::Io;
+use super::limits::{Limits, Verdict};
+use super::service::Tracked;
+use super::track::{State, Track};
+
+/// The most that one request's head may take, and what is buffered of a body.
+const BUFFER_LIMIT: usize = 64 * 1024;
+
+/// How long the last answers have to get out after the deadline.
+pub(crate) const FAREWELL_LIMIT: Duration = Duration::from_secs(2);
+
+type Http1<A> = Connection<TokioIo<Io>, Tracked<A>>;
+
+enum Turn {
+    Ended(hyper::Result<()>),
+    Over(Verdict),
+}
+
+/// Serves requests until the client, a limit or the drain ends the connection.
+pub(crate) async fn serve<A: App>(mut io: Io, mut service: Tracked<A>, mut limits: Limits) {
+    let track = service.track.clone();
+    loop {
+        let mut http = builder().serve_connection(TokioIo::new(io), service);
+        let verdict = match turn(&mut http, &mut limits).await {
+            Turn::Ended(result) => return note_end(&track, result),
+            Turn::Over(verdict) => verdict,
+        };
+        if track.state() == State::Busy {
+            return give_up(http, &track).await;
+        }
+        let parts = http.into_parts();
+        io = parts.io.into_inner();
+        service = parts.service;
+        // Pipelined behind the last request, so that only hyper has seen it.
+        io.put_back(parts.read_buf);
+        match leave(io, &track, verdict).await {
+            Some(again) => io = again,
+            None => return,
+        }
+    }
+}
+
+fn builder() -> Builder {
+    let mut builder = Builder::new();
+    builder.half_close(true).pipeline_flush(false).max_buf_size(BUFFER_LIMIT);
+    builder
+}
+
+async fn turn<A: App>(http: &mut Http1<A>, limits: &mut Limits) -> Turn {
+    poll_fn(|cx| match Pin::new(&mut *http).poll(cx) {
+        std::task::Poll::Ready(result) => std::task::Poll::Ready(Turn::Ended(result)),
+        std::task::Poll::Pending => limits.poll(cx).map(Turn::Over),
+    })
+    .await
+}
+
+/// A request without an answer gets its 503 out; one whose answer has begun is reset, for a clean
+/// end would look like a whole response.
+async fn give_up<A: App>(mut http: Http1<A>, track: &Track) {
+    let has_begun = track.in_flight() > track.unanswered();
+    if has_begun || timeout(FAREWELL_LIMIT, &mut http).await.is_err() {
+        if track.in_flight() == 0 {
+            note_unread(track);
+        }
+        http.into_parts().io.into_inner().reset();
+    }
+}
+
+fn note_unread(track: &Track) {
+    if track.all.phase() == Phase::Deadline {
+        track.all.metrics.cut.inc();
+    }
+    tracing::warn!(connection = track.id, "cut: a response that its client does not read");
+}
+
+fn note_end(track: &Track, result: hyper::Result<()>) {
+    if let Err(error) = result {
+        tracing::debug!(connection = track.id, "connection ended: {error}");
+    }
+}

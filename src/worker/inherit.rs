@@ -1,0 +1,108 @@
+//! The sockets to accept from: those that systemd passed, or one bound for trying it out.
+
+use std::env;
+use std::fs;
+use std::io;
+use std::net::TcpListener;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixListener;
+
+use listenfd::ListenFd;
+use rustix::net::sockopt;
+
+use super::{Address, Error};
+
+/// One listening socket and the name its socket unit gave it.
+#[derive(Debug)]
+pub(crate) struct Socket {
+    pub(crate) name: String,
+    pub(crate) fd: OwnedFd,
+    pub(crate) is_tcp: bool,
+}
+
+/// Every socket that systemd passed, each checked; or the one at `listen` when there are none.
+pub(crate) fn sockets(listen: Option<&Address>) -> Result<Vec<Socket>, Error> {
+    let inherited = inherited()?;
+    match (inherited.len(), listen) {
+        (0, None) => Err(Error::NoSocket),
+        (0, Some(address)) => Ok(vec![bind(address)?]),
+        (_, None) => Ok(inherited),
+        (passed, Some(address)) => Err(Error::BothSockets(address.clone(), passed)),
+    }
+}
+
+/// Takes all descriptors, not just the first: listenfd makes close-on-exec only what is taken.
+fn inherited() -> Result<Vec<Socket>, Error> {
+    check_count()?;
+    let names = env::var("LISTEN_FDNAMES").unwrap_or_default();
+    let mut names = names.split(':').map(str::to_owned);
+    let mut passed = ListenFd::from_env();
+    (0..passed.len())
+        .map(|index| {
+            let name = names.next().filter(|name| !name.is_empty());
+            let name = name.unwrap_or_else(|| "unnamed".to_owned());
+            let bad = |why: String| Error::Inherited { fd: index + 3, name: name.clone(), why };
+            let (fd, is_tcp) = take(&mut passed, index).map_err(bad)?;
+            check_listening(&fd).map_err(bad)?;
+            Ok(Socket { name, fd, is_tcp })
+        })
+        .collect()
+}
+
+/// listenfd allocates what `LISTEN_FDS` says, so it must not say nonsense.
+fn check_count() -> Result<(), Error> {
+    match env::var("LISTEN_FDS") {
+        Ok(text) => match text.parse::<u16>() {
+            Ok(count) if count <= 1024 => Ok(()),
+            _ => Err(Error::value("LISTEN_FDS", format!("{text:?} is not a count up to 1024"))),
+        },
+        Err(_) => Ok(()),
+    }
+}
+
+fn take(passed: &mut ListenFd, index: usize) -> Result<(OwnedFd, bool), String> {
+    if let Ok(Some(tcp)) = passed.take_tcp_listener(index) {
+        return Ok((tcp.into(), true));
+    }
+    match passed.take_unix_listener(index) {
+        Ok(Some(unix)) => Ok((unix.into(), false)),
+        _ => {
+            Err("is not a TCP or unix stream socket (use ListenStream= in the socket unit)".into())
+        }
+    }
+}
+
+fn check_listening(fd: &OwnedFd) -> Result<(), String> {
+    match sockopt::socket_acceptconn(fd) {
+        Ok(true) => Ok(()),
+        Ok(false) => Err("is not listening (is Accept=yes set in the socket unit?)".into()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+fn bind(address: &Address) -> Result<Socket, Error> {
+    let bound = match address {
+        Address::Tcp(tcp) => TcpListener::bind(tcp).map(OwnedFd::from),
+        Address::Unix(path) => bind_unix(path).map(OwnedFd::from),
+    };
+    let fd = bound.map_err(|error| Error::Bind(address.clone(), error))?;
+    let is_tcp = matches!(address, Address::Tcp(_));
+    Ok(Socket { name: address.to_string(), fd, is_tcp })
+}
+
+/// Binds a unix socket, in the place of one that nobody listens on any more.
+pub(crate) fn bind_unix(path: &std::path::Path) -> io::Result<UnixListener> {
+    match UnixListener::bind(path) {
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse && is_stale(path) => {
+            fs::remove_file(path)?;
+            UnixListener::bind(path)
+        }
+        bound => bound,
+    }
+}
+
+fn is_stale(path: &std::path::Path) -> bool {
+    use std::os::unix::net::UnixStream;
+    let refused = |error: io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
+    UnixStream::connect(path).err().is_some_and(refused)
+}

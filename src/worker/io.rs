@@ -1,0 +1,240 @@
+//! The bytes of a connection: hyper reads and writes through here, so that the connection stays
+//! ours, its bytes are noted, and it is closed so that the client reads all that was sent.
+
+use std::io;
+use std::os::fd::AsFd;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::{Buf, Bytes};
+use rustix::net::{RecvFlags, recv};
+use socket2::SockRef;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::net::{TcpStream, UnixStream};
+use tokio::time::{Sleep, sleep};
+
+use super::track::Track;
+
+/// How long a client has to close its side once ours is closed.
+const CLOSE_LIMIT: Duration = Duration::from_secs(2);
+
+/// A client's stream.
+#[derive(Debug)]
+pub(crate) enum Stream {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+/// A stream that is noted, can be looked at once more, and lingers when it is closed.
+#[derive(Debug)]
+pub(crate) struct Io {
+    stream: Stream,
+    track: Arc<Track>,
+    /// Bytes that were read before hyper was asked to.
+    unread: Bytes,
+    closing: Closing,
+    late_bytes: u64,
+}
+
+/// Closing with unread bytes in the kernel resets the connection and can destroy the end of the
+/// last response, so our side is closed first and the client's is read to its end.
+#[derive(Debug)]
+enum Closing {
+    Not,
+    Discarding(Option<Pin<Box<Sleep>>>),
+    Done,
+}
+
+/// What a last look at an idle connection found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Look {
+    Nothing,
+    Bytes,
+    End,
+}
+
+impl Io {
+    pub(crate) fn new(stream: Stream, track: Arc<Track>) -> Self {
+        Self { stream, track, unread: Bytes::new(), closing: Closing::Not, late_bytes: 0 }
+    }
+
+    /// Puts bytes back in front: hyper had read them, or the sniff had.
+    pub(crate) fn put_back(&mut self, bytes: Bytes) {
+        if !bytes.is_empty() {
+            self.track.note_read(0);
+        }
+        self.unread = match self.unread.is_empty() {
+            true => bytes,
+            false => [bytes, std::mem::take(&mut self.unread)].concat().into(),
+        };
+    }
+
+    /// Reads what the kernel has right now, past tokio, which only knows what epoll told it last.
+    pub(crate) fn look(&mut self) -> Look {
+        let mut bytes = vec![0; 4096];
+        match recv(self.stream.as_fd(), &mut bytes, RecvFlags::DONTWAIT) {
+            Ok((0, _)) => Look::End,
+            Ok((read, _)) => {
+                bytes.truncate(read);
+                self.track.note_read(read);
+                self.put_back(bytes.into());
+                Look::Bytes
+            }
+            Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => Look::Nothing,
+            Err(_) => Look::End,
+        }
+    }
+
+    /// Closes our side, reads on to the client's end, and returns how many bytes came too late.
+    pub(crate) async fn close(mut self) -> u64 {
+        let _ = self.shutdown().await;
+        self.late_bytes
+    }
+
+    /// Writes a last response of our own, then closes.
+    pub(crate) async fn refuse(mut self, response: &'static str) {
+        self.track.note_closing();
+        let written = tokio::time::timeout(CLOSE_LIMIT, self.write_all(response.as_bytes())).await;
+        if matches!(written, Ok(Ok(()))) {
+            self.close().await;
+        }
+    }
+
+    /// Ends the connection so that no client takes it for the end of a response.
+    pub(crate) fn reset(self) {
+        if let Stream::Tcp(tcp) = &self.stream {
+            let _ = SockRef::from(tcp).set_linger(Some(Duration::ZERO));
+        }
+    }
+
+    fn poll_discard(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut scratch = [0; 8192];
+        loop {
+            let mut buffer = ReadBuf::new(&mut scratch);
+            match self.stream.poll_read(cx, &mut buffer) {
+                Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {
+                    self.late_bytes += buffer.filled().len() as u64;
+                }
+                Poll::Ready(_) => return Poll::Ready(()),
+                Poll::Pending => break,
+            }
+            if self.is_out_of_time(cx) {
+                return Poll::Ready(());
+            }
+        }
+        match self.is_out_of_time(cx) {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
+        }
+    }
+
+    fn is_out_of_time(&mut self, cx: &mut Context<'_>) -> bool {
+        let Closing::Discarding(limit) = &mut self.closing else { return true };
+        let limit = limit.get_or_insert_with(|| Box::pin(sleep(CLOSE_LIMIT)));
+        limit.as_mut().poll(cx).is_ready()
+    }
+}
+
+impl AsyncRead for Io {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if !self.unread.is_empty() {
+            let length = self.unread.len().min(buffer.remaining());
+            buffer.put_slice(&self.unread[..length]);
+            self.unread.advance(length);
+            self.track.note_read(length);
+            return Poll::Ready(Ok(()));
+        }
+        let before = buffer.filled().len();
+        ready!(self.stream.poll_read(cx, buffer))?;
+        let read = buffer.filled().len() - before;
+        if read > 0 {
+            self.track.note_read(read);
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Io {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let written = ready!(match &mut self.stream {
+            Stream::Tcp(tcp) => Pin::new(tcp).poll_write(cx, bytes),
+            Stream::Unix(unix) => Pin::new(unix).poll_write(cx, bytes),
+        })?;
+        self.track.note_written(written);
+        Poll::Ready(Ok(written))
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = ready!(match &mut self.stream {
+            Stream::Tcp(tcp) => Pin::new(tcp).poll_write_vectored(cx, slices),
+            Stream::Unix(unix) => Pin::new(unix).poll_write_vectored(cx, slices),
+        })?;
+        self.track.note_written(written);
+        Poll::Ready(Ok(written))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    /// hyper flushes only when it has written all it had: that is when a response is out.
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.track.note_flushed();
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if matches!(self.closing, Closing::Not) {
+            self.track.note_closing();
+            let shut = ready!(match &mut self.stream {
+                Stream::Tcp(tcp) => Pin::new(tcp).poll_shutdown(cx),
+                Stream::Unix(unix) => Pin::new(unix).poll_shutdown(cx),
+            });
+            self.closing = match shut {
+                Ok(()) => Closing::Discarding(None),
+                Err(_) => Closing::Done,
+            };
+        }
+        if matches!(self.closing, Closing::Discarding(_)) {
+            ready!(self.poll_discard(cx));
+            self.closing = Closing::Done;
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl Stream {
+    fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match self {
+            Self::Tcp(tcp) => Pin::new(tcp).poll_read(cx, buffer),
+            Self::Unix(unix) => Pin::new(unix).poll_read(cx, buffer),
+        }
+    }
+}
+
+impl AsFd for Stream {
+    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+        match self {
+            Self::Tcp(tcp) => tcp.as_fd(),
+            Self::Unix(unix) => unix.as_fd(),
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! When a connection has had its time: idle too long, a head too slow, or the drain says so.
+//!
+//! One timer a connection, armed when it first waits and re-armed only when it fires, so that a
+//! request costs no timer.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use super::connections::Phase;
+use super::track::{State, Track};
+
+/// What tokio's timers can tell apart.
+const TIMER_GRAIN: Duration = Duration::from_millis(1);
+
+/// Why a connection is not waited for any longer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// Idle for the idle timeout, or at the end of the linger time.
+    Idle,
+    /// The head of a request took too long.
+    SlowHead,
+    /// Its response does not get out to a client that does not read.
+    Stuck,
+    /// The drain's deadline has come.
+    Deadline,
+}
+
+/// The limits of one connection.
+#[derive(Debug)]
+pub(crate) struct Limits {
+    track: Arc<Track>,
+    timer: Option<Pin<Box<Sleep>>>,
+    head_since: Option<Instant>,
+}
+
+impl Limits {
+    pub(crate) fn new(track: Arc<Track>) -> Self {
+        Self { track, timer: None, head_since: None }
+    }
+
+    /// To be asked after the connection itself was polled and has nothing more to do.
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Verdict> {
+        self.track.register(cx);
+        let (state, phase) = (self.track.state(), self.track.all.phase());
+        match (phase, state) {
+            (_, State::Closing) => return Poll::Pending,
+            (Phase::Deadline, _) => return Poll::Ready(Verdict::Deadline),
+            (Phase::LingerOver, State::Fresh | State::Idle) => return Poll::Ready(Verdict::Idle),
+            _ => {}
+        }
+        if state == State::Head {
+            self.head_since.get_or_insert_with(Instant::now);
+            return self.poll_timer(cx, state);
+        }
+        self.head_since = None;
+        match &self.timer {
+            // Whatever it was armed for is not later than what is due now. Usually it fires too
+            // early and is armed again then: that is cheaper than once a request.
+            Some(timer) if !timer.is_elapsed() => Poll::Pending,
+            _ => self.poll_timer(cx, state),
+        }
+    }
+
+    fn poll_timer(&mut self, cx: &mut Context<'_>, state: State) -> Poll<Verdict> {
+        let due = self.due();
+        match &mut self.timer {
+            Some(timer) if timer.deadline() <= due => {}
+            Some(timer) => timer.as_mut().reset(due),
+            None => self.timer = Some(Box::pin(sleep_until(due))),
+        }
+        let Some(timer) = &mut self.timer else { return Poll::Pending };
+        while timer.as_mut().poll(cx).is_ready() {
+            let now = Instant::now();
+            let is_due = due <= now;
+            match state {
+                // A big response can be with hyper as a whole and take long to get out.
+                State::Busy if self.track.in_flight() > 0 || self.track.take_moving() => {}
+                State::Head if is_due => return Poll::Ready(Verdict::SlowHead),
+                State::Busy if is_due => return Poll::Ready(Verdict::Stuck),
+                _ if is_due => return Poll::Ready(Verdict::Idle),
+                _ => {}
+            }
+            let next = if is_due { now + self.track.all.idle_timeout } else { due };
+            timer.as_mut().reset(next.max(now + TIMER_GRAIN));
+        }
+        Poll::Pending
+    }
+
+    fn due(&self) -> Instant {
+        match self.head_since {
+            Some(since) => since + self.track.all.header_timeout,
+            None => Instant::from_std(self.track.quiet_since()) + self.track.all.idle_timeout,
+        }
+    }
+}

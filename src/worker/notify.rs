@@ -1,0 +1,104 @@
+//! What systemd is told: ready, what we are doing, stopping, alive, and that we need more time.
+//!
+//! The watchdog is fed by the runtime that serves, so that a stuck runtime is noticed; but it never
+//! waits for systemd, whose queue is full while it reloads: a thread beside it does.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sd_notify::NotifyState;
+use tokio::task::{JoinSet, spawn_blocking};
+use tokio::time::{MissedTickBehavior, interval, timeout};
+
+use super::connections::{Connections, Phase};
+
+/// How often the status is looked at, and sent when it has changed.
+const STATUS_INTERVAL: Duration = Duration::from_secs(1);
+
+/// What is asked for while bytes move; asked for again every second.
+const EXTENSION: Duration = Duration::from_secs(5);
+
+/// How long the end waits for systemd to take the last word.
+const LAST_WORD_LIMIT: Duration = Duration::from_secs(1);
+
+/// Says READY, and goes on telling until it is dropped.
+pub(crate) fn ready(connections: &Arc<Connections>) -> JoinSet<()> {
+    send_now(&[NotifyState::Ready, NotifyState::Status(&status(connections))]);
+    tracing::info!(
+        instance = connections.identity.instance,
+        version = connections.identity.version,
+        "serving"
+    );
+    let mut tasks = JoinSet::new();
+    tasks.spawn(keep_status(connections.clone()));
+    if let Some(limit) = sd_notify::watchdog_enabled() {
+        tasks.spawn(feed_watchdog(limit / 2));
+    }
+    tasks
+}
+
+/// Says STOPPING: only after SIGTERM, for it starts the stop timeout of the unit. To be waited for
+/// at the end, so that a quick end does not overtake it.
+pub(crate) fn stopping(connections: &Connections) -> impl Future<Output = ()> + use<> {
+    let text = status(connections);
+    tracing::info!("{text}");
+    let told = tokio::spawn(send(format!("STOPPING=1\nSTATUS={text}")));
+    async move {
+        let _ = timeout(LAST_WORD_LIMIT, told).await;
+    }
+}
+
+async fn keep_status(connections: Arc<Connections>) {
+    let mut told = status(&connections);
+    let mut bytes_moved = 0;
+    let mut ticks = interval(STATUS_INTERVAL);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let text = status(&connections);
+        if text != told {
+            send(format!("STATUS={text}")).await;
+            told = text;
+        }
+        let moved = connections.bytes_moved();
+        if moved > bytes_moved && connections.phase() < Phase::Deadline {
+            // systemd stops extending when we stop asking, and never shortens its own timeout.
+            send(format!("EXTEND_TIMEOUT_USEC={}", EXTENSION.as_micros())).await;
+            bytes_moved = moved;
+        }
+    }
+}
+
+async fn feed_watchdog(every: Duration) {
+    let mut ticks = interval(every.max(Duration::from_millis(1)));
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        send("WATCHDOG=1".to_owned()).await;
+    }
+}
+
+/// `serving: 12 requests in flight, 41 connections`
+fn status(connections: &Connections) -> String {
+    let census = connections.census();
+    let (requests, open) = (census.in_flight, census.connections());
+    match connections.phase() {
+        Phase::Serving => format!("serving: {requests} requests in flight, {open} connections"),
+        _ => format!("draining: {requests} requests, {open} connections"),
+    }
+}
+
+/// Sends `text` from a thread that may wait for systemd.
+async fn send(text: String) {
+    let sent = spawn_blocking(move || send_now(&[NotifyState::Custom(&text)]));
+    // It ends early only when the runtime does.
+    let _ = sent.await;
+}
+
+/// Without systemd nothing is sent; an error means that systemd is not there right now, and is
+/// worth no more than a line.
+fn send_now(states: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(states) {
+        tracing::debug!("systemd was not told: {error}");
+    }
+}

@@ -1,0 +1,199 @@
+//! The app with a layer around it that notes each request from its head to the end of its
+//! response, says `Connection: close` while draining, and answers for the app when it cannot.
+
+use std::any::Any;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use hyper::header::{CONNECTION, HeaderValue, RETRY_AFTER};
+use hyper::service::Service;
+use hyper::{Request, Response, StatusCode};
+use pin_project_lite::pin_project;
+use tokio_util::sync::WaitForCancellationFutureOwned;
+
+use super::connections::Phase;
+use super::track::{InFlight, Track};
+use super::{App, BoxError};
+
+/// The protocol a connection speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    Http1,
+    Http2,
+}
+
+/// The app as one connection sees it.
+#[derive(Clone, Debug)]
+pub(crate) struct Tracked<A> {
+    pub(crate) app: A,
+    pub(crate) track: Arc<Track>,
+    pub(crate) protocol: Protocol,
+}
+
+impl<A: App> Service<Request<Incoming>> for Tracked<A> {
+    type Response = Response<TrackedBody<A::Body>>;
+    type Error = BoxError;
+    type Future = TrackedFuture<A>;
+
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
+        let in_flight = InFlight::begin(&self.track, &request);
+        let protocol = self.protocol;
+        // A panic in here would take the whole connection down, with all its HTTP/2 streams.
+        let response = catch_unwind(AssertUnwindSafe(|| self.app.call(request)));
+        let response = response.inspect_err(|panic| report_panic(&in_flight, panic.as_ref())).ok();
+        TrackedFuture { response, in_flight: Some(in_flight), protocol, deadline: None }
+    }
+}
+
+pin_project! {
+    /// The app's response in the making.
+    pub(crate) struct TrackedFuture<A: App> {
+        #[pin]
+        response: Option<A::Future>,
+        in_flight: Option<InFlight>,
+        protocol: Protocol,
+        // Made only for a response that is not there at once.
+        deadline: Option<Deadline>,
+    }
+}
+
+impl<A: App> Future for TrackedFuture<A> {
+    type Output = Result<Response<TrackedBody<A::Body>>, BoxError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let Some(in_flight) = this.in_flight.as_ref() else { return Poll::Pending };
+        let polled = match this.response.as_pin_mut() {
+            Some(response) => poll_app::<A>(response, in_flight, cx),
+            None => Poll::Ready(None),
+        };
+        let mut response = match polled {
+            Poll::Ready(Some(response)) => response.map(Some),
+            Poll::Ready(None) => last_response(StatusCode::INTERNAL_SERVER_ERROR),
+            Poll::Pending => {
+                ready!(poll_deadline(this.deadline, in_flight.track(), cx));
+                in_flight.cut("answered 503");
+                refused()
+            }
+        };
+        let is_draining = in_flight.track().all.phase() != Phase::Serving;
+        if is_draining && *this.protocol == Protocol::Http1 {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        } else if *this.protocol == Protocol::Http2 {
+            response.headers_mut().remove(CONNECTION);
+        }
+        let Some(mut in_flight) = this.in_flight.take() else { return Poll::Pending };
+        in_flight.answered(response.status());
+        let protocol = *this.protocol;
+        Poll::Ready(Ok(response.map(|body| TrackedBody::new(body, in_flight, protocol))))
+    }
+}
+
+/// The wait for the drain's deadline.
+type Deadline = Pin<Box<WaitForCancellationFutureOwned>>;
+
+fn poll_deadline(wait: &mut Option<Deadline>, track: &Track, cx: &mut Context<'_>) -> Poll<()> {
+    let token = || Box::pin(track.all.deadline.clone().cancelled_owned());
+    wait.get_or_insert_with(token).as_mut().poll(cx)
+}
+
+/// `None`: the app panicked or failed, which is logged here.
+fn poll_app<A: App>(
+    response: Pin<&mut A::Future>,
+    in_flight: &InFlight,
+    cx: &mut Context<'_>,
+) -> Poll<Option<Response<A::Body>>> {
+    match catch_unwind(AssertUnwindSafe(|| response.poll(cx))) {
+        Ok(Poll::Ready(Ok(response))) => Poll::Ready(Some(response)),
+        Ok(Poll::Ready(Err(error))) => {
+            let error: BoxError = error.into();
+            tracing::error!("{}: the app failed, answering 500: {error}", in_flight.describe());
+            Poll::Ready(None)
+        }
+        Ok(Poll::Pending) => Poll::Pending,
+        Err(panic) => {
+            report_panic(in_flight, panic.as_ref());
+            Poll::Ready(None)
+        }
+    }
+}
+
+fn report_panic(in_flight: &InFlight, panic: &(dyn Any + Send)) {
+    let text = panic.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    let text = text.unwrap_or("(no message)");
+    tracing::error!("{}: the app panicked, answering 500: {text}", in_flight.describe());
+}
+
+fn last_response<B>(status: StatusCode) -> Response<Option<B>> {
+    let mut response = Response::new(None);
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    response
+}
+
+/// 503: the one answer that tells a client (or nginx) that this request was not begun elsewhere.
+fn refused<B>() -> Response<Option<B>> {
+    let mut response = last_response(StatusCode::SERVICE_UNAVAILABLE);
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    response
+}
+
+pin_project! {
+    /// A response body that knows when it has been handed over whole.
+    pub(crate) struct TrackedBody<B> {
+        #[pin]
+        body: Option<B>,
+        in_flight: InFlight,
+        protocol: Protocol,
+        deadline: Option<Deadline>,
+    }
+}
+
+impl<B: Body> TrackedBody<B> {
+    fn new(body: Option<B>, mut in_flight: InFlight, protocol: Protocol) -> Self {
+        if body.as_ref().is_none_or(Body::is_end_stream) {
+            in_flight.complete();
+        }
+        Self { body, in_flight, protocol, deadline: None }
+    }
+}
+
+impl<B: Body<Error: Into<BoxError>>> Body for TrackedBody<B> {
+    type Data = B::Data;
+    type Error = BoxError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, BoxError>>> {
+        let mut this = self.project();
+        let Some(mut body) = this.body.as_mut().as_pin_mut() else { return Poll::Ready(None) };
+        let frame = match body.as_mut().poll_frame(cx) {
+            Poll::Ready(frame) => frame,
+            // Its connection is reset: hyper would close it, which can look like a whole response.
+            Poll::Pending if *this.protocol == Protocol::Http1 => return Poll::Pending,
+            Poll::Pending => {
+                ready!(poll_deadline(this.deadline, this.in_flight.track(), cx));
+                return Poll::Ready(Some(Err("cut at the drain deadline".into())));
+            }
+        };
+        if frame.is_none() || body.is_end_stream() {
+            this.in_flight.complete();
+        }
+        Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.as_ref().is_none_or(Body::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.as_ref().map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
+    }
+}

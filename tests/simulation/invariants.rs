@@ -1,0 +1,162 @@
+//! What must hold in every schedule (docs/architecture.md has the same list in words).
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use rollctl::roll::{Action, Outcome, Phase, Plan, Reason, Record, Slot, Standing};
+
+use super::world::{Unit, World};
+
+/// What an answer says may be as old as this when it arrives.
+const NEWS_TAKES: Duration = Duration::from_millis(60);
+
+pub struct Watch {
+    allowed_down: usize,
+    was_up: Vec<bool>,
+    members: Vec<String>,
+    touched: BTreeSet<usize>,
+    serving: BTreeSet<usize>,
+    /// Failed, and to be stopped for good.
+    given_up: BTreeSet<usize>,
+    /// Who was up when the batch began: the floor is reckoned then.
+    up_at_batch: Vec<bool>,
+    /// Nothing new may begin any more.
+    winding_down: bool,
+}
+
+impl Watch {
+    pub fn new(plan: &Plan, world: &World) -> Self {
+        Self {
+            allowed_down: plan.allowed_down(),
+            was_up: world.units.iter().map(|unit| unit.state.active.is_up()).collect(),
+            members: plan.members().iter().map(|member| member.unit.clone()).collect(),
+            touched: BTreeSet::new(),
+            serving: BTreeSet::new(),
+            given_up: BTreeSet::new(),
+            up_at_batch: Vec::new(),
+            winding_down: false,
+        }
+    }
+
+    /// Before the action is performed.
+    pub fn sees(&mut self, action: &Action, world: &World) {
+        match action {
+            Action::Restart(slot) | Action::Stop(slot) => {
+                self.keeps_the_floor(*slot, world);
+                self.touches(*slot);
+            }
+            Action::Start(slot) => self.touches(*slot),
+            Action::StopForGood(slot) => _ = self.given_up.insert(slot.0),
+            Action::Record(record) => self.hears(record, world),
+            _ => {}
+        }
+    }
+
+    fn hears(&mut self, record: &Record, world: &World) {
+        match record {
+            Record::InstanceFailed { .. } | Record::Interrupted { .. } => self.winding_down = true,
+            Record::BatchBegan { .. } => {
+                let is_old_news = |since| world.now.since(since) > NEWS_TAKES;
+                assert!(!world.socket_down_since.is_some_and(is_old_news), "without its socket");
+                self.those_rolled_serve(world);
+                // Who came up this moment was reckoned as down.
+                let came_up_now = |unit: &Unit| unit.up_since.is_some_and(|at| !is_old_news(at));
+                let was_up = |unit: &Unit| unit.state.active.is_up() && !came_up_now(unit);
+                self.up_at_batch = world.units.iter().map(was_up).collect();
+            }
+            Record::PhaseChanged { instance, phase: Phase::Serving, .. } => {
+                let slot = self.members.iter().position(|unit| unit == instance).unwrap();
+                self.serving.insert(slot);
+                self.serves_for_real(slot, world);
+            }
+            _ => {}
+        }
+    }
+
+    /// Nothing new starts after a failure or an interrupt.
+    fn touches(&mut self, slot: Slot) {
+        let is_new = self.touched.insert(slot.0);
+        assert!(!(is_new && self.winding_down), "{slot:?} begins after the roll was to end");
+    }
+
+    /// Nobody who is up is taken while too many others are down, whoever took them down.
+    fn keeps_the_floor(&self, slot: Slot, world: &World) {
+        let down = |(i, unit): &(usize, &Unit)| {
+            let never_came_up = !self.was_up[*i] && !self.touched.contains(i) && !unit.meddled;
+            *i != slot.0 && (unit.down_by_us || never_came_up)
+        };
+        let down = world.units.iter().enumerate().filter(down).count();
+        let is_taken = world.units[slot.0].state.active.is_up() && self.up_at_batch[slot.0];
+        assert!(!is_taken || down < self.allowed_down, "{slot:?} is taken while {down} are down");
+    }
+
+    /// Never more than max-unavailable down by our hand.
+    pub fn looks_at(&self, world: &World) {
+        let down = world.units.iter().filter(|unit| unit.down_by_us).count();
+        assert!(down <= self.allowed_down, "{down} are down by our hand");
+    }
+
+    fn those_rolled_serve(&self, world: &World) {
+        self.serving.iter().for_each(|slot| self.serves_for_real(*slot, world));
+    }
+
+    /// What we call serving is up in the run that passed the probe, or fell a moment ago.
+    fn serves_for_real(&self, i: usize, world: &World) {
+        let unit = &world.units[i];
+        assert!(unit.passed.is_some(), "{} serves and passed no gate", self.members[i]);
+        let serves = unit.state.active.is_up() && unit.passed == unit.state.invocation;
+        let fell_now = world.now.since(unit.changed_at) <= NEWS_TAKES;
+        assert!(serves || fell_now, "{} is called serving: {unit:?}", self.members[i]);
+    }
+
+    pub fn judges(&self, outcome: &Outcome, world: &World) {
+        assert_eq!(outcome.instances.len(), self.members.len());
+        let reachable = !matches!(outcome.reason, Reason::Unreachable { .. });
+        for (i, instance) in outcome.instances.iter().enumerate() {
+            assert_eq!(instance.instance, self.members[i]);
+            let failed = instance.failure.is_some();
+            match instance.standing {
+                Standing::Untouched => assert!(!self.touched.contains(&i), "{instance:?}"),
+                Standing::Serving | Standing::FailedStopped => {}
+                Standing::ComingUp | Standing::FailedLeft if reachable => {
+                    self.is_not_left_down(i, world);
+                }
+                Standing::ComingUp | Standing::FailedLeft => {}
+                Standing::Unknown => assert!(!reachable, "{instance:?}"),
+            }
+            let says_failed =
+                matches!(instance.standing, Standing::FailedStopped | Standing::FailedLeft);
+            assert!(failed || !says_failed, "{instance:?}");
+        }
+        self.judges_the_reason(outcome, world);
+    }
+
+    fn judges_the_reason(&self, outcome: &Outcome, world: &World) {
+        match outcome.reason {
+            Reason::Done => {
+                let all = outcome.instances.iter().all(|i| i.standing == Standing::Serving);
+                assert!(all, "{outcome:?}");
+                self.those_rolled_serve(world);
+            }
+            Reason::Refused { .. } | Reason::GroupSick { .. } => {
+                let refused = matches!(outcome.reason, Reason::Refused { .. });
+                assert!(!refused || self.touched.is_empty(), "{outcome:?}");
+                let all_were_up = self.was_up.iter().all(|up| *up);
+                assert!(!(world.is_harmless && all_were_up), "nothing was wrong: {outcome:?}");
+            }
+            Reason::Failed | Reason::Interrupted => {
+                assert!(!world.is_harmless, "nothing was wrong: {outcome:?}");
+            }
+            Reason::Unreachable { .. } => {}
+        }
+    }
+
+    /// No instance that was running is left down by us.
+    fn is_not_left_down(&self, i: usize, world: &World) {
+        let unit = &world.units[i];
+        let is_coming = unit.job.is_some() || !unit.state.active.is_down();
+        let not_by_us =
+            self.given_up.contains(&i) || unit.meddled || unit.start_failed || !self.was_up[i];
+        assert!(is_coming || not_by_us, "{} is left down: {unit:?}", self.members[i]);
+    }
+}

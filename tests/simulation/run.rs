@@ -1,0 +1,105 @@
+//! One schedule: a group, a policy and a world, walked to its end.
+
+use std::time::Duration;
+
+use fastrand::Rng;
+use rollctl::roll::{
+    Action, Event, Member, Moment, Outcome, Plan, Policy, Reason, Roll, Unavailable,
+};
+
+use super::invariants::Watch;
+use super::world::World;
+
+/// So many events are enough for any roll of these small groups; more means it never ends.
+const MOST_EVENTS: usize = 50_000;
+
+/// How a schedule ended, and everything that was done on the way.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Told {
+    pub reason: &'static str,
+    pub actions: Vec<(Moment, Action)>,
+}
+
+pub fn schedule(seed: u64, aloud: bool) -> Told {
+    let mut rng = Rng::with_seed(seed);
+    let (plan, bystanders) = loop {
+        if let Some(drawn) = drawn_plan(&mut rng) {
+            break drawn;
+        }
+    };
+    let mut world = World::of(&plan, rng, &bystanders);
+    let mut watch = Watch::new(&plan, &world);
+    let mut roll = Roll::new(plan);
+    let mut actions = Vec::new();
+    let mut ended: Option<Outcome> = None;
+    for _ in 0..MOST_EVENTS {
+        let Some(event) = next_event(&mut world, &roll) else { continue };
+        if aloud {
+            println!("{:>9.3} {event:?}", world.now.0.as_secs_f64());
+        }
+        let todo = roll.handle(event, world.now);
+        for action in todo {
+            if aloud {
+                println!("{:>9.3}    => {action:?}", world.now.0.as_secs_f64());
+            }
+            assert!(ended.is_none(), "an action after the end: {action:?}");
+            watch.sees(&action, &world);
+            world.perform(&action);
+            if let Action::Finish(outcome) = &action {
+                ended = Some(outcome.clone());
+            }
+            actions.push((world.now, action));
+        }
+        watch.looks_at(&world);
+        if let Some(outcome) = ended {
+            watch.judges(&outcome, &world);
+            return Told { reason: name(&outcome.reason), actions };
+        }
+    }
+    panic!("the roll does not end");
+}
+
+/// What happens first: something in the world, or the moment the heart waits for.
+fn next_event(world: &mut World, roll: &Roll) -> Option<Event> {
+    let wake = roll.wake_at().expect("a roll that is not over waits for some moment");
+    match world.next_at() {
+        Some(at) if at <= wake => world.step(),
+        _ => {
+            world.now = world.now.max(wake);
+            Some(Event::Tick)
+        }
+    }
+}
+
+fn drawn_plan(rng: &mut Rng) -> Option<(Plan, Vec<bool>)> {
+    let members = (0..rng.usize(1..=6)).map(|i| Member {
+        unit: format!("worker@{i}.service"),
+        up: rng.u32(..8) > 0,
+        timeout: Duration::from_secs(rng.u64(20..60)),
+    });
+    let members: Vec<Member> = members.collect();
+    let bystanders: Vec<bool> = (0..rng.usize(..3)).map(|_| rng.u32(..8) > 0).collect();
+    let names = (0..bystanders.len()).map(|i| format!("worker@b{i}.service")).collect();
+    let pause = |rng: &mut Rng| Duration::from_millis([0, 0, rng.u64(0..3_000)][rng.usize(..3)]);
+    let policy = Policy {
+        max_unavailable: match rng.bool() {
+            true => Unavailable::Number(rng.usize(1..4)),
+            false => Unavailable::Percent(rng.usize(1..100)),
+        },
+        pause: pause(rng),
+        stop_pause: pause(rng),
+        observe: pause(rng),
+    };
+    Some((Plan::new(members, names, policy).ok()?, bystanders))
+}
+
+fn name(reason: &Reason) -> &'static str {
+    match reason {
+        Reason::Done => "done",
+        Reason::Failed => "failed",
+        Reason::GroupSick { .. } => "group_sick",
+        Reason::Refused { .. } => "refused",
+        Reason::Unreachable { .. } => "unreachable",
+        Reason::Interrupted => "interrupted",
+    }
+}

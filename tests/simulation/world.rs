@@ -1,0 +1,505 @@
+//! A systemd that keeps its promises and breaks everything else: units, jobs, signals, strangers.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::time::Duration;
+
+use fastrand::Rng;
+use rollctl::roll::{
+    Action, ActiveState, Event, GroupState, Invocation, JobId, JobResult, Moment, Plan, Slot,
+    Ticket, UnitState, Verdict,
+};
+
+const SOCKET: &str = "worker.socket";
+
+/// What can go wrong, each as a chance of a thousand.
+#[derive(Debug, Default)]
+pub struct Faults {
+    pub signal_lost: u32,
+    pub signal_doubled: u32,
+    pub answer_lost: u32,
+    pub call_refused: u32,
+    pub call_unheard: u32,
+    pub start_fails: u32,
+    pub start_hangs: u32,
+    pub start_depends: u32,
+    pub crashes_later: u32,
+    pub sick: u32,
+    pub sick_for_ever: u32,
+    pub stop_hangs: u32,
+    pub probe_lost: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Job {
+    Stop,
+    Start,
+    Restart,
+}
+
+/// One unit of the world.
+#[derive(Debug)]
+pub struct Unit {
+    pub state: UnitState,
+    pub job: Option<(JobId, Job)>,
+    /// The run whose probe passes from this moment on; `None`: never.
+    pub healthy_from: Option<Moment>,
+    /// It is not up because a job of ours took it down.
+    pub down_by_us: bool,
+    /// A stranger or a crash meddled with it.
+    pub meddled: bool,
+    /// Its last start was made, and failed by itself.
+    pub start_failed: bool,
+    /// The run that passed the probe last.
+    pub passed: Option<Invocation>,
+    /// When it last fell, or began to stop or start.
+    pub changed_at: Moment,
+    /// When it came up last; `None` if it was never started here.
+    pub up_since: Option<Moment>,
+    /// Steps of the world for older jobs and runs are void.
+    era: u64,
+}
+
+/// What happens later.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Later {
+    Tell(Event),
+    Stopped { unit: usize, era: u64 },
+    Started { unit: usize, era: u64 },
+    Crashed { unit: usize, era: u64 },
+    RestartedItself { unit: usize, era: u64 },
+    Stranger { unit: usize, job: Job },
+    SocketDown,
+    BusGone,
+    BusBack,
+}
+
+pub struct World {
+    pub units: Vec<Unit>,
+    members: usize,
+    pub now: Moment,
+    pub faults: Faults,
+    pub rng: Rng,
+    pub socket_down_since: Option<Moment>,
+    bus_is_gone: bool,
+    agenda: BinaryHeap<Reverse<(Moment, u64)>>,
+    entries: std::collections::HashMap<u64, Later>,
+    sequence: u64,
+    /// Signals and answers get lost, but nothing really goes wrong.
+    pub is_harmless: bool,
+    next_job: u32,
+    next_run: u8,
+}
+
+fn ms(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+impl World {
+    /// A world in which the plan's units are as the plan says, with bystanders after the members.
+    pub fn of(plan: &Plan, mut rng: Rng, bystander_up: &[bool]) -> Self {
+        let mut world = Self {
+            units: Vec::new(),
+            members: plan.members().len(),
+            now: Moment::default(),
+            faults: Faults::drawn(&mut rng),
+            rng,
+            socket_down_since: None,
+            bus_is_gone: false,
+            agenda: BinaryHeap::new(),
+            entries: std::collections::HashMap::new(),
+            sequence: 0,
+            is_harmless: false,
+            next_job: 1,
+            next_run: 0,
+        };
+        let ups = plan.members().iter().map(|member| member.up).chain(bystander_up.iter().copied());
+        for up in ups {
+            let unit = world.unit(up);
+            world.units.push(unit);
+        }
+        world.arrange_incidents();
+        world.is_harmless = world.agenda.is_empty() && world.faults.are_of_the_wire();
+        world
+    }
+
+    fn unit(&mut self, up: bool) -> Unit {
+        let active = match up {
+            true => ActiveState::Active,
+            false => [ActiveState::Inactive, ActiveState::Failed][self.rng.usize(..2)],
+        };
+        let invocation = (up || self.rng.bool()).then(|| self.new_run());
+        Unit {
+            state: UnitState {
+                active,
+                invocation,
+                main_pid: up.then_some(1),
+                ..Default::default()
+            },
+            job: None,
+            healthy_from: None,
+            down_by_us: false,
+            meddled: false,
+            start_failed: false,
+            passed: None,
+            changed_at: Moment::default(),
+            up_since: None,
+            era: 0,
+        }
+    }
+
+    fn arrange_incidents(&mut self) {
+        let at = |rng: &mut Rng| Moment(ms(rng.u64(0..20_000)));
+        for _ in 0..[0, 0, 0, 0, 1, 2][self.rng.usize(..6)] {
+            let unit = self.rng.usize(..self.units.len());
+            let job = [Job::Stop, Job::Start, Job::Restart][self.rng.usize(..3)];
+            let when = at(&mut self.rng);
+            self.later(when, Later::Stranger { unit, job });
+        }
+        for _ in 0..[0, 0, 0, 0, 0, 1, 2, 3][self.rng.usize(..8)] {
+            let when = at(&mut self.rng);
+            self.later(when, Later::Tell(Event::Interrupted));
+        }
+        if self.rng.u32(..25) == 0 {
+            let when = [Moment::default(), at(&mut self.rng)][self.rng.usize(..2)];
+            self.later(when, Later::SocketDown);
+        }
+        if self.rng.u32(..15) == 0 {
+            let when = at(&mut self.rng);
+            self.later(when, Later::BusGone);
+            let back = when + ms(self.rng.u64(1..8_000));
+            let end = match self.rng.u32(..4) {
+                0 => Later::Tell(Event::Unreachable { why: "the bus is gone".to_owned() }),
+                _ => Later::BusBack,
+            };
+            self.later(back, end);
+        }
+        if self.rng.u32(..12) == 0 {
+            let unit = self.rng.usize(..self.units.len());
+            let when = at(&mut self.rng);
+            let era = self.units[unit].era;
+            self.later(when, Later::Crashed { unit, era });
+        }
+    }
+
+    fn chance(&mut self, of_thousand: u32) -> bool {
+        self.rng.u32(..1000) < of_thousand
+    }
+
+    fn new_run(&mut self) -> Invocation {
+        self.next_run += 1;
+        let mut id = [0; 16];
+        id[0] = self.next_run;
+        Invocation(id)
+    }
+
+    fn later(&mut self, at: Moment, what: Later) {
+        self.sequence += 1;
+        self.agenda.push(Reverse((at, self.sequence)));
+        self.entries.insert(self.sequence, what);
+    }
+
+    fn after(&mut self, least: u64, most: u64, what: Later) {
+        let span = ms(self.rng.u64(least..=most));
+        self.later(self.now + span, what);
+    }
+
+    /// When the next thing happens.
+    pub fn next_at(&self) -> Option<Moment> {
+        self.agenda.peek().map(|Reverse((at, _))| *at)
+    }
+
+    /// Lets the next thing happen; an event for the heart may come of it.
+    pub fn step(&mut self) -> Option<Event> {
+        let Reverse((at, number)) = self.agenda.pop()?;
+        self.now = self.now.max(at);
+        match self.entries.remove(&number)? {
+            Later::Tell(event) => return Some(event),
+            Later::Stopped { unit, era } if self.units[unit].era == era => self.stopped(unit),
+            Later::Started { unit, era } if self.units[unit].era == era => self.started(unit),
+            Later::Crashed { unit, era } if self.units[unit].era == era => self.crashed(unit),
+            Later::RestartedItself { unit, era } if self.units[unit].era == era => {
+                self.restarted_itself(unit);
+            }
+            Later::Stranger { unit, job } => {
+                self.units[unit].meddled = true;
+                self.queue(unit, job, false);
+            }
+            Later::SocketDown => self.socket_down_since = Some(self.now),
+            Later::BusGone => self.bus_is_gone = true,
+            Later::BusBack => {
+                self.bus_is_gone = false;
+                return Some(Event::Reconnected);
+            }
+            _ => {}
+        }
+        None
+    }
+
+    // ---- what the heart asks for ----
+
+    pub fn perform(&mut self, action: &Action) {
+        match action {
+            Action::ReadGroup { ticket } => self.answer_group(*ticket),
+            Action::ReadUnit { slot, ticket } => {
+                let state = self.units[slot.0].state.clone();
+                self.answer(Event::Unit { slot: *slot, ticket: *ticket, state });
+            }
+            Action::Restart(slot) => self.call(*slot, Job::Restart, true),
+            Action::Stop(slot) => self.call(*slot, Job::Stop, true),
+            Action::StopForGood(slot) => self.call(*slot, Job::Stop, false),
+            Action::Start(slot) => self.call(*slot, Job::Start, false),
+            Action::Probe { slot, ticket, invocation, .. } => {
+                self.probe(*slot, *ticket, *invocation);
+            }
+            Action::Record(_) | Action::Finish(_) => {}
+        }
+    }
+
+    fn answer(&mut self, event: Event) {
+        if !self.bus_is_gone && !self.chance(self.faults.answer_lost) {
+            self.after(0, 30, Later::Tell(event));
+        }
+    }
+
+    fn answer_group(&mut self, ticket: Ticket) {
+        let states = |units: &[Unit]| units.iter().map(|unit| unit.state.clone()).collect();
+        let state = GroupState {
+            sockets_down: self.socket_down_since.iter().map(|_| SOCKET.to_owned()).collect(),
+            members: states(&self.units[..self.members]),
+            bystanders: states(&self.units[self.members..]),
+        };
+        self.answer(Event::Group { ticket, state });
+    }
+
+    fn call(&mut self, slot: Slot, job: Job, fails_on_conflict: bool) {
+        let conflict = self.units[slot.0].job.is_some_and(|(_, other)| other != job);
+        let refused = self.chance(self.faults.call_refused) || (fails_on_conflict && conflict);
+        let unheard = self.bus_is_gone || self.chance(self.faults.call_unheard);
+        if refused && !unheard {
+            self.after(0, 20, Later::Tell(Event::JobRefused { slot, why: "no".to_owned() }));
+            return;
+        }
+        let id = match (unheard, self.bus_is_gone || self.rng.bool()) {
+            (true, true) => None,
+            _ => Some(self.queue(slot.0, job, true)),
+        };
+        let event = match id {
+            Some(job) if !unheard => Event::JobQueued { slot, job },
+            _ => Event::JobUnheard { slot },
+        };
+        self.after(0, 20, Later::Tell(event));
+    }
+
+    fn probe(&mut self, slot: Slot, ticket: Ticket, invocation: Invocation) {
+        let unit = &mut self.units[slot.0];
+        let is_it = unit.state.invocation == Some(invocation) && unit.state.active.is_up();
+        let healthy = is_it && unit.healthy_from.is_some_and(|from| self.now >= from);
+        if healthy {
+            unit.passed = Some(invocation);
+        }
+        let verdict = match (healthy, self.socket_down_since) {
+            (_, Some(_)) => Verdict::Never(format!("{SOCKET} is not active")),
+            (true, None) => Verdict::Passed,
+            (false, None) => Verdict::NotYet("probe refused".to_owned()),
+        };
+        // A probe does not go over the bus.
+        if !self.chance(self.faults.probe_lost) {
+            self.after(0, 30, Later::Tell(Event::Probed { slot, ticket, verdict }));
+        }
+    }
+
+    // ---- what systemd does ----
+
+    fn queue(&mut self, unit: usize, job: Job, ours: bool) -> JobId {
+        if let Some((id, other)) = self.units[unit].job {
+            if other == job {
+                return id;
+            }
+            self.end_job(unit, JobResult::Canceled);
+        }
+        let id = JobId(self.next_job);
+        self.next_job += 1;
+        let it = &mut self.units[unit];
+        it.job = Some((id, job));
+        it.state.job = Some(id);
+        if it.state.active.is_down() {
+            return self.begin_again_or_end(unit, job, id);
+        }
+        if job == Job::Start {
+            self.start_what_is_not_down(unit);
+            return id;
+        }
+        it.down_by_us |= ours;
+        it.changed_at = self.now;
+        it.state.active = ActiveState::Deactivating;
+        it.era += 1;
+        let era = it.era;
+        let most = if self.chance(self.faults.stop_hangs) { 90_000 } else { 800 };
+        self.after(1, most, Later::Stopped { unit, era });
+        id
+    }
+
+    fn begin_again_or_end(&mut self, unit: usize, job: Job, id: JobId) -> JobId {
+        match job {
+            Job::Stop => self.end_job(unit, JobResult::Done),
+            Job::Start | Job::Restart => self.begin_start(unit),
+        }
+        id
+    }
+
+    /// A start of a unit that is up is done at once; of one that stops, it waits for the stop.
+    fn start_what_is_not_down(&mut self, unit: usize) {
+        if self.units[unit].state.active.is_up() {
+            self.end_job(unit, JobResult::Done);
+        }
+    }
+
+    fn stopped(&mut self, unit: usize) {
+        let it = &mut self.units[unit];
+        it.state.active = ActiveState::Inactive;
+        it.state.main_pid = None;
+        match it.job {
+            Some((_, Job::Stop)) => self.end_job(unit, JobResult::Done),
+            Some(_) => self.begin_start(unit),
+            None => {}
+        }
+    }
+
+    fn begin_start(&mut self, unit: usize) {
+        let run = self.new_run();
+        let healthy_from = self.drawn_health();
+        let it = &mut self.units[unit];
+        it.state.active = ActiveState::Activating;
+        it.state.invocation = Some(run);
+        it.state.restarts = 0;
+        it.start_failed = false;
+        it.changed_at = self.now;
+        it.healthy_from = healthy_from;
+        it.era += 1;
+        let era = it.era;
+        if self.chance(self.faults.start_depends) {
+            self.units[unit].state.active = ActiveState::Inactive;
+            self.units[unit].start_failed = true;
+            return self.end_job(unit, JobResult::Dependency);
+        }
+        let most = if self.chance(self.faults.start_hangs) { 90_000 } else { 1_000 };
+        self.after(1, most, Later::Started { unit, era });
+    }
+
+    fn drawn_health(&mut self) -> Option<Moment> {
+        if self.chance(self.faults.sick_for_ever) {
+            return None;
+        }
+        let delay = if self.chance(self.faults.sick) { self.rng.u64(0..10_000) } else { 0 };
+        Some(self.now + ms(delay))
+    }
+
+    fn started(&mut self, unit: usize) {
+        if self.chance(self.faults.start_fails) {
+            let timed_out = self.rng.bool();
+            self.units[unit].start_failed = true;
+            self.end_job(unit, if timed_out { JobResult::Timeout } else { JobResult::Failed });
+            return self.fall(unit);
+        }
+        let it = &mut self.units[unit];
+        it.state.active = ActiveState::Active;
+        it.state.main_pid = Some(2);
+        it.down_by_us = false;
+        it.up_since = Some(self.now);
+        let era = it.era;
+        self.end_job(unit, JobResult::Done);
+        if self.chance(self.faults.crashes_later) {
+            self.after(1, 3_000, Later::Crashed { unit, era });
+        }
+    }
+
+    fn crashed(&mut self, unit: usize) {
+        if self.units[unit].state.active.is_up() {
+            self.units[unit].meddled = true;
+            self.fall(unit);
+        }
+    }
+
+    /// With or without `Restart=always`.
+    fn fall(&mut self, unit: usize) {
+        let comes_back = self.rng.bool();
+        let it = &mut self.units[unit];
+        it.era += 1;
+        let era = it.era;
+        it.changed_at = self.now;
+        it.state.main_pid = None;
+        it.state.active = if comes_back { ActiveState::Activating } else { ActiveState::Failed };
+        if comes_back {
+            self.after(100, 500, Later::RestartedItself { unit, era });
+        }
+    }
+
+    fn restarted_itself(&mut self, unit: usize) {
+        let restarts = self.units[unit].state.restarts + 1;
+        self.begin_start(unit);
+        self.units[unit].state.restarts = restarts;
+    }
+
+    fn end_job(&mut self, unit: usize, result: JobResult) {
+        let it = &mut self.units[unit];
+        it.state.job = None;
+        let Some((job, _)) = it.job.take() else { return };
+        if unit >= self.members || self.bus_is_gone || self.chance(self.faults.signal_lost) {
+            return;
+        }
+        let signal = Event::JobRemoved { slot: Slot(unit), job, result };
+        if self.chance(self.faults.signal_doubled) {
+            self.after(0, 50, Later::Tell(signal.clone()));
+        }
+        self.after(0, 50, Later::Tell(signal));
+    }
+}
+
+impl Faults {
+    /// Whether only what is said gets lost, and not so much that nothing comes through.
+    fn are_of_the_wire(&self) -> bool {
+        let units = [
+            self.call_refused,
+            self.start_fails,
+            self.start_hangs,
+            self.start_depends,
+            self.crashes_later,
+            self.sick_for_ever,
+            self.stop_hangs,
+            self.probe_lost,
+        ];
+        units.iter().all(|chance| *chance == 0) && self.answer_lost < 100
+    }
+
+    /// A third of the worlds is without fault, for a success needs a chance too.
+    fn drawn(rng: &mut Rng) -> Self {
+        let kind = rng.u32(..4);
+        if kind == 0 {
+            return Self::default();
+        }
+        let mut draw = |most: u32| if rng.bool() { rng.u32(..=most) } else { 0 };
+        let of_the_wire = Self {
+            signal_lost: draw(1000),
+            signal_doubled: draw(500),
+            answer_lost: draw(300),
+            call_unheard: draw(200),
+            sick: draw(500),
+            ..Self::default()
+        };
+        if kind == 1 {
+            return of_the_wire;
+        }
+        Self {
+            call_refused: draw(60),
+            start_fails: draw(150),
+            start_hangs: draw(100),
+            start_depends: draw(50),
+            crashes_later: draw(150),
+            sick_for_ever: draw(100),
+            stop_hangs: draw(100),
+            probe_lost: draw(200),
+            ..of_the_wire
+        }
+    }
+}
