@@ -100,3 +100,16 @@ fn the_only_one_is_not_stopped_when_it_fails() {
     stage.from_now_on("");
     stage.until("systemd brings it back", || stage.state_of(&unit("1")) == "active");
 }
+
+#[test]
+fn the_next_group_is_not_begun() {
+    let stage = Stage::with(&["1", "2"]);
+    stage.lab.install("job@.service", "[Service]\nExecStart=/bin/sleep 1000\n").unwrap();
+    stage.systemctl(&["daemon-reload"]);
+    stage.systemctl(&["start", "job@1"]);
+    let before = stage.lab.show("job@1.service", "InvocationID").unwrap();
+    stage.from_now_on("exit");
+    let ran = stage.rollctl(&["restart", "worker", "job"]).ends_with(1);
+    ran.says(&["worker@2 was left alone and serves", "job was not begun"]);
+    assert_eq!(stage.lab.show("job@1.service", "InvocationID").unwrap(), before);
+}
