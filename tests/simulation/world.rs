@@ -367,6 +367,7 @@ impl World {
     }
 
     fn begin_start(&mut self, unit: usize) {
+        self.tell_of_a_change(unit);
         let run = self.new_run();
         let healthy_from = self.drawn_health();
         let it = &mut self.units[unit];
@@ -441,10 +442,18 @@ impl World {
         self.units[unit].state.restarts = restarts;
     }
 
+    /// Now and then there is news, and sometimes of nothing.
+    fn tell_of_a_change(&mut self, unit: usize) {
+        if unit < self.members && !self.bus_is_gone && self.rng.bool() {
+            self.after(0, 100, Later::Tell(Event::Changed { slot: Slot(unit) }));
+        }
+    }
+
     fn end_job(&mut self, unit: usize, result: JobResult) {
         let it = &mut self.units[unit];
         it.state.job = None;
         let Some((job, _)) = it.job.take() else { return };
+        self.tell_of_a_change(unit);
         if unit >= self.members || self.bus_is_gone || self.chance(self.faults.signal_lost) {
             return;
         }

@@ -9,6 +9,6 @@ mod properties;
 mod watch;
 
 pub use bus::{CallError, Systemd};
-pub use manager::{UnitFile, Wish};
+pub use manager::{UnitFile, Wish, object_path};
 pub use properties::Properties;
 pub use watch::{Heard, Watch};
