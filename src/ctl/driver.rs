@@ -50,7 +50,7 @@ enum Happening {
     /// An answer, or none at all: the heart asks again by itself.
     Answer(Option<Event>),
     /// The way back to systemd ended, well or not.
-    Back(Result<(Systemd, Watch), CallError>),
+    Back(Box<Result<(Systemd, Watch), CallError>>),
 }
 
 struct Driver<'a> {
@@ -182,14 +182,18 @@ impl<'a> Driver<'a> {
     fn take(&mut self, happening: Happening) {
         match happening {
             Happening::Answer(event) => self.events.extend(event),
-            Happening::Back(Ok((systemd, watch))) => {
+            Happening::Back(way) => self.is_back(*way),
+        }
+    }
+
+    fn is_back(&mut self, way: Result<(Systemd, Watch), CallError>) {
+        match way {
+            Ok((systemd, watch)) => {
                 self.systemd = systemd;
                 self.watch = Some(watch);
                 self.events.push_back(Event::Reconnected);
             }
-            Happening::Back(Err(error)) => {
-                self.events.push_back(Event::Unreachable { why: error.to_string() });
-            }
+            Err(error) => self.events.push_back(Event::Unreachable { why: error.to_string() }),
         }
     }
 
@@ -210,7 +214,7 @@ impl<'a> Driver<'a> {
     fn find_the_way_back(&mut self) {
         self.watch = None;
         let scope = self.systemd.scope();
-        let way = async move { Happening::Back(Systemd::come_back(scope).await) };
+        let way = async move { Happening::Back(Box::new(Systemd::come_back(scope).await)) };
         self.tasks.push(Box::pin(way));
     }
 
