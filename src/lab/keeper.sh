@@ -3,8 +3,9 @@
 # Its standard input is a pipe that the owner holds: the end of it, by Drop or by any death of the
 # owner, is the order to clean up. Set by the owner: LAB_DIR, LAB_NAME, LAB_PLACE, LAB_SYSTEMD.
 set -u
+# HOME is where units start, as those of PID 1 do; newer systemd refuses to start them below /dev.
 manager_env="XDG_RUNTIME_DIR=$LAB_DIR/run XDG_CONFIG_HOME=$LAB_DIR/config XDG_STATE_HOME=$LAB_DIR/state
-  XDG_CACHE_HOME=$LAB_DIR/cache XDG_DATA_HOME=$LAB_DIR/data HOME=$LAB_DIR PATH=$PATH LANG=C.UTF-8
+  XDG_CACHE_HOME=$LAB_DIR/cache XDG_DATA_HOME=$LAB_DIR/data HOME=/ PATH=$PATH LANG=C.UTF-8
   DBUS_SESSION_BUS_ADDRESS=unix:path=$LAB_DIR/run/bus SYSTEMD_ENVIRONMENT_GENERATOR_PATH=
   SYSTEMD_LOG_TARGET=journal SYSTEMD_LOG_LEVEL=info"
 
@@ -50,7 +51,9 @@ enter_namespace() {
 }
 
 start_manager() {
-  sh -c 'echo $$ >"$0/cgroup.procs" && exec setpriv --pdeathsig TERM env -i "$@"' "$lab" \
+  # Newer systemd would make some of its files immutable, even for this clean-up.
+  if [ "$(id -u)" = 0 ]; then drop="--bounding-set -linux_immutable"; else drop=; fi
+  sh -c 'echo $$ >"$0/cgroup.procs" && exec setpriv '"$drop"' --pdeathsig TERM env -i "$@"' "$lab" \
     $manager_env "$LAB_SYSTEMD" --user --unit=lab.target \
     </dev/null >/dev/null 2>&1 &
   manager=$!
