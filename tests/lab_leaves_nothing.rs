@@ -17,7 +17,9 @@ fn after_drop() {
     let dir = lab.dir().to_owned();
     assert_ne!(traces(&dir), Vec::<String>::new());
     drop(lab);
-    assert_eq!(traces(&dir), Vec::<String>::new());
+    assert!(!dir.exists());
+    // A scope that has ended is taken away by the manager above.
+    assert_gone(&dir);
 }
 
 #[test]

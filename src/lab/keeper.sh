@@ -89,6 +89,8 @@ remove_all() {
   done
   # On a hybrid machine systemd mirrors its groups in the hierarchy of old.
   case $root in */unified) remove_group "/sys/fs/cgroup/systemd${lab#"$root"}" ;; esac
+  # Newer systemd makes a directory in there that its owner may not write to.
+  chmod -R u+rwx "$LAB_DIR"
   rm -rf "$LAB_DIR"
 }
 

@@ -48,8 +48,13 @@ impl Lab {
         let (private, log) = (lab.run_dir().join("systemd/private"), lab.log_dir().join(MANAGER));
         lab.keeper.wait_until("the manager's socket", &log, || private.exists())?;
         lab.open_to_other_users()?;
-        // Ends when the bus has said that it is ready, so it is a wait for both of them.
         lab.systemctl(["start", "lab.target", "dbus.service"])?;
+        // Newer managers take their name on the bus some time after the bus has started.
+        let mut asked = lab.command("busctl");
+        asked.args(["--user", "call", "org.freedesktop.DBus", "/org/freedesktop/DBus"]);
+        asked.args(["org.freedesktop.DBus", "NameHasOwner", "s", "org.freedesktop.systemd1"]);
+        let owned = || run(&mut asked).is_ok_and(|answer| answer.trim() == "b true");
+        lab.keeper.wait_until("the manager on the bus", &log, owned)?;
         Ok(lab)
     }
 
