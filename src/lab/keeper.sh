@@ -68,9 +68,19 @@ kill_group() {
   find "$1" -name cgroup.procs -exec cat {} + | xargs -r kill -9
 }
 
+# The directories of PrivateTmp= in use, but for one that we are in ourselves. A manager that ends
+# may do so before it has removed the last of them.
+private_directories() {
+  ours=$(grep -o 'systemd-private-[^/ ]*' /proc/self/mountinfo)
+  find "$lab" -name cgroup.procs -exec cat {} + | while read -r process; do
+    grep -o 'systemd-private-[^/ ]*' "/proc/$process/mountinfo"
+  done | sort -u | grep -vxF "$ours"
+}
+
 # In order, so that the manager removes what it made for its units (PrivateTmp= …); but no unit of a
 # lab is worth waiting for, so they are killed from under it.
 stop_manager() {
+  private=$(private_directories)
   kill -TERM "$manager"
   turns=60
   while populated && [ $turns -gt 0 ]; do
@@ -89,6 +99,7 @@ remove_all() {
   done
   # On a hybrid machine systemd mirrors its groups in the hierarchy of old.
   case $root in */unified) remove_group "/sys/fs/cgroup/systemd${lab#"$root"}" ;; esac
+  for name in $private; do rm -rf "/tmp/$name" "/var/tmp/$name"; done
   # Newer systemd makes a directory in there that its owner may not write to.
   chmod -R u+rwx "$LAB_DIR"
   rm -rf "$LAB_DIR"

@@ -18,6 +18,7 @@ mod programs;
 
 use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -46,7 +47,8 @@ impl Lab {
         let (journal, keeper) = begin(dir.path())?;
         let mut lab = Self { dir: dir.keep(), keeper, _journal: journal };
         let (private, log) = (lab.run_dir().join("systemd/private"), lab.log_dir().join(MANAGER));
-        lab.keeper.wait_until("the manager's socket", &log, || private.exists())?;
+        let listens = || UnixStream::connect(&private).is_ok();
+        lab.keeper.wait_until("the manager's socket", &log, listens)?;
         lab.open_to_other_users()?;
         lab.systemctl(["start", "lab.target", "dbus.service"])?;
         // Newer managers take their name on the bus some time after the bus has started.
