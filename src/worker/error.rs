@@ -3,8 +3,7 @@
 use std::io;
 use std::process::ExitCode;
 
-use super::{Address, BadAddress};
-use crate::span::BadSpan;
+use super::Address;
 
 /// Why a worker did not get as far as READY.
 #[derive(Debug, thiserror::Error)]
@@ -62,17 +61,5 @@ impl Error {
 
     pub(crate) fn value(name: &str, why: impl ToString) -> Self {
         Self::Value { name: name.to_owned(), why: why.to_string() }
-    }
-}
-
-impl From<BadSpan> for Error {
-    fn from(bad: BadSpan) -> Self {
-        Self::value("time span", bad)
-    }
-}
-
-impl From<BadAddress> for Error {
-    fn from(bad: BadAddress) -> Self {
-        Self::value("address", bad)
     }
 }

@@ -36,6 +36,7 @@ mod error;
 mod http1;
 mod http2;
 mod identity;
+mod in_flight;
 mod inherit;
 mod io;
 mod limits;
