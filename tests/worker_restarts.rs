@@ -12,7 +12,7 @@ use std::thread::{self, JoinHandle};
 use worker_support::client::{Client, get};
 use worker_support::{Start, Worker};
 
-const RESTARTS: usize = 60;
+const RESTARTS: usize = 40;
 
 /// How a client behaves; each of them is what some real one does.
 #[derive(Clone, Copy, Debug)]
@@ -36,9 +36,18 @@ const STYLES: [Style; 5] = [
 
 #[test]
 fn nothing_is_lost_in_restarts_one_after_another() {
+    restart_under_load("--linger 10s");
+}
+
+#[test]
+fn nor_with_several_threads() {
+    restart_under_load("--linger 10s --threads 3");
+}
+
+fn restart_under_load(args: &str) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
-    let mut workers = vec![start(&listener), start(&listener)];
+    let mut workers = vec![start(&listener, args), start(&listener, args)];
     let is_over = Arc::new(AtomicBool::new(false));
     let clients: Vec<JoinHandle<usize>> = STYLES
         .into_iter()
@@ -51,7 +60,7 @@ fn nothing_is_lost_in_restarts_one_after_another() {
         old.is_told_to_go();
         let log = old.ends_well();
         assert!(log.contains(" 0 lost, 0 requests cut"), "{log}");
-        workers.push(start(&listener));
+        workers.push(start(&listener, args));
     }
     is_over.store(true, Relaxed);
     for client in clients {
@@ -59,8 +68,8 @@ fn nothing_is_lost_in_restarts_one_after_another() {
     }
 }
 
-fn start(listener: &TcpListener) -> Worker {
-    Start::worker().socket(listener.try_clone().unwrap()).args("--linger 10s").ready()
+fn start(listener: &TcpListener, args: &str) -> Worker {
+    Start::worker().socket(listener.try_clone().unwrap()).args(args).ready()
 }
 
 /// Asks until the end; panics at the first answer that does not come.

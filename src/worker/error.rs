@@ -18,7 +18,10 @@ pub enum Error {
         why: String,
     },
     /// There is nothing to listen on.
-    #[error("no listening socket: start it by systemd with a socket unit, or give --listen ADDR")]
+    #[error(
+        "no listening socket: start it by systemd with a socket unit, or give --listen ADDR \
+             (WORKER_LISTEN=ADDR)"
+    )]
     NoSocket,
     /// systemd passed sockets and an address was given too.
     #[error("--listen {0}: systemd passed {1} socket(s) already; leave --listen out")]

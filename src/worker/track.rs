@@ -7,7 +7,8 @@
 //! hyper does not say whether a connection is idle, so its bytes ([`super::io`]) and its requests
 //! ([`super::in_flight`]) are noted here.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU64, fence};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
@@ -159,7 +160,11 @@ impl Track {
 
     /// Notes whom to wake; a connection is one task, and its waker stays the same.
     pub(crate) fn register(&self, cx: &Context<'_>) {
-        self.waker.get_or_init(|| cx.waker().clone());
+        if self.waker.get().is_none() && self.waker.set(cx.waker().clone()).is_ok() {
+            // Pairs with the one in `Connections::advance`: either that sees this waker, or the
+            // caller, who looks at the phase next, sees the new phase.
+            fence(SeqCst);
+        }
     }
 
     pub(crate) fn wake(&self) {
