@@ -164,7 +164,10 @@ mod tests {
     #[test]
     fn a_table_of_another_shape_is_no_listener() {
         for table in ["", "x", "sl\n 0: zz:zz 0:0 0A", "sl\n 0: 0100007F:1F90 0:0 0A\n"] {
-            assert_eq!(in_tcp_table(table.as_bytes(), "127.0.0.1:8080".parse().unwrap()), [0u64; 0]);
+            assert_eq!(
+                in_tcp_table(table.as_bytes(), "127.0.0.1:8080".parse().unwrap()),
+                [0u64; 0]
+            );
             assert_eq!(in_unix_table(table.as_bytes(), "/run/x"), [0u64; 0]);
         }
     }

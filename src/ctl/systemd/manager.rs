@@ -139,7 +139,7 @@ impl Systemd {
 }
 
 /// The object path of a unit: every byte but ASCII letters and digits as `_xx`.
-pub fn object_path(unit: &str) -> String {
+pub(in crate::ctl) fn object_path(unit: &str) -> String {
     let mut path = format!("{UNITS_PATH}/");
     for (place, byte) in unit.bytes().enumerate() {
         match byte.is_ascii_alphabetic() || (place > 0 && byte.is_ascii_digit()) {
