@@ -4,6 +4,8 @@
 
 mod worker_support;
 
+use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
 use worker_support::client::{End, get, is_ok};
 use worker_support::http2::{GOAWAY, Http2};
 use worker_support::{Start, Worker};
@@ -148,6 +150,46 @@ fn malformed_requests_get_a_4xx_or_a_close_and_the_next_client_is_served() {
         is_ok(&worker.client().asks("/"));
     }
     assert!(!worker.stderr().contains("panicked"), "{}", worker.stderr());
+}
+
+/// Valid requests with bytes changed, which gets deeper than noise; and noise.
+fn any_bytes() -> impl Strategy<Value = Vec<u8>> {
+    let good: [&[u8]; 4] = [
+        b"GET / HTTP/1.1\r\nhost: x\r\n\r\n",
+        b"POST /echo HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+        b"POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\n\r\nhelloGET / HTTP/1.0\r\n\r\n",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0\0\0\x05\x01\x05\0\0\0\x01\x82\x86\x84\x41\0",
+    ];
+    let change = (any::<prop::sample::Index>(), any::<u8>());
+    let changed = (prop::sample::select(good.to_vec()), prop::collection::vec(change, 0..4));
+    let changed = changed.prop_map(|(good, changes)| {
+        let mut bytes = good.to_vec();
+        for (index, byte) in changes {
+            let at = index.index(bytes.len());
+            bytes[at] = byte;
+        }
+        bytes
+    });
+    prop_oneof![4 => changed, 1 => prop::collection::vec(any::<u8>(), 0..200)]
+}
+
+#[test]
+fn no_bytes_make_it_panic_hang_or_forget_a_request() {
+    let worker = worker();
+    let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(400) };
+    TestRunner::new(config)
+        .run(&any_bytes(), |bytes| {
+            let mut client = worker.client();
+            client.sends_what_goes(&bytes);
+            client.closes_its_side();
+            client.sees_end();
+            Ok(())
+        })
+        .unwrap();
+    worker.until("worker_in_flight", 0);
+    assert!(!worker.stderr().contains("panicked"), "{}", worker.stderr());
+    worker.is_told_to_go();
+    worker.ends_well();
 }
 
 #[test]

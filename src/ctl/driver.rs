@@ -6,7 +6,7 @@
 //!      Roll ◄── events ── calls and probes, job signals, Ctrl-C, the clock
 //! ```
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::future::{Future, pending};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use tokio::time::{Instant, sleep_until};
 use super::gates::{Gates, Question};
 use super::report::Report;
 use super::signals::Signals;
-use super::systemd::{CallError, Heard, Systemd, Watch, Wish};
+use super::systemd::{CallError, Heard, Systemd, Watch, Wish, object_path};
 use crate::roll::{
     Action, Event, GroupState, Moment, Outcome, Plan, Roll, Slot, Ticket, UnitState,
 };
@@ -55,6 +55,8 @@ enum Happening {
 
 struct Driver<'a> {
     roll: Roll,
+    /// Which instance a signal's object path is about.
+    slots: HashMap<String, Slot>,
     begun: Instant,
     systemd: Systemd,
     /// `None` while systemd is away.
@@ -67,8 +69,11 @@ struct Driver<'a> {
 
 impl<'a> Driver<'a> {
     fn new(systemd: Systemd, plan: Plan, gates: Gates, report: &'a mut dyn Report) -> Self {
+        let units = plan.members().iter().map(|member| object_path(&member.unit));
+        let slots = units.enumerate().map(|(i, path)| (path, Slot(i))).collect();
         Self {
             roll: Roll::new(plan),
+            slots,
             begun: Instant::now(),
             systemd,
             watch: None,
@@ -195,10 +200,12 @@ impl<'a> Driver<'a> {
     fn hear(&mut self, heard: Heard) {
         match heard {
             Heard::JobRemoved { job, unit, result } => {
-                let members = self.roll.plan().members();
-                let slot = members.iter().position(|member| member.unit == unit).map(Slot);
-                let ended = slot.map(|slot| Event::JobRemoved { slot, job, result });
-                self.events.extend(ended);
+                let slot = self.slots.get(&object_path(&unit)).copied();
+                self.events.extend(slot.map(|slot| Event::JobRemoved { slot, job, result }));
+            }
+            Heard::Changed { path } => {
+                let slot = self.slots.get(&path).copied();
+                self.events.extend(slot.map(|slot| Event::Changed { slot }));
             }
             Heard::Away => self.find_the_way_back(),
         }

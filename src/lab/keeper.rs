@@ -55,7 +55,7 @@ impl Keeper {
         &mut self,
         what: &str,
         log: &Path,
-        ready: impl Fn() -> bool,
+        mut ready: impl FnMut() -> bool,
     ) -> Result<(), LabError> {
         let deadline = Instant::now() + START_LIMIT;
         while !ready() {

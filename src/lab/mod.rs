@@ -18,6 +18,7 @@ mod programs;
 
 use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -46,10 +47,16 @@ impl Lab {
         let (journal, keeper) = begin(dir.path())?;
         let mut lab = Self { dir: dir.keep(), keeper, _journal: journal };
         let (private, log) = (lab.run_dir().join("systemd/private"), lab.log_dir().join(MANAGER));
-        lab.keeper.wait_until("the manager's socket", &log, || private.exists())?;
+        let listens = || UnixStream::connect(&private).is_ok();
+        lab.keeper.wait_until("the manager's socket", &log, listens)?;
         lab.open_to_other_users()?;
-        // Ends when the bus has said that it is ready, so it is a wait for both of them.
         lab.systemctl(["start", "lab.target", "dbus.service"])?;
+        // Newer managers take their name on the bus some time after the bus has started.
+        let mut asked = lab.command("busctl");
+        asked.args(["--user", "call", "org.freedesktop.DBus", "/org/freedesktop/DBus"]);
+        asked.args(["org.freedesktop.DBus", "NameHasOwner", "s", "org.freedesktop.systemd1"]);
+        let owned = || run(&mut asked).is_ok_and(|answer| answer.trim() == "b true");
+        lab.keeper.wait_until("the manager on the bus", &log, owned)?;
         Ok(lab)
     }
 

@@ -81,6 +81,7 @@ impl Place {
 const PROGRAMS: &[(&str, &str)] = &[
     ("systemctl", "systemd"),
     ("systemd-run", "systemd"),
+    ("busctl", "systemd"),
     ("dbus-daemon", "dbus-daemon (Debian 11: dbus)"),
     ("unshare", "util-linux"),
     ("setpriv", "util-linux"),

@@ -17,7 +17,8 @@ use pin_project_lite::pin_project;
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
 use super::connections::Phase;
-use super::track::{InFlight, Track};
+use super::in_flight::InFlight;
+use super::track::Track;
 use super::{App, BoxError};
 
 /// The protocol a connection speaks.

@@ -1,21 +1,19 @@
-//! What is known of one connection, and of each request in flight on it.
+//! What is known of one connection.
 //!
 //! ```text
 //! fresh ─► head ─► busy ─► idle ─► head …   ─► closing
 //! ```
 //!
 //! hyper does not say whether a connection is idle, so its bytes ([`super::io`]) and its requests
-//! ([`super::service`]) are noted here.
+//! ([`super::in_flight`]) are noted here.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU64, fence};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
-use hyper::Method;
-use hyper::http::uri::PathAndQuery;
-
-use super::connections::{Connections, Phase};
+use super::connections::Connections;
 
 /// What a connection is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,6 +109,25 @@ impl Track {
         self.all.epoch + Duration::from_millis(self.quiet_since.load(Relaxed))
     }
 
+    pub(crate) fn note_request(&self) {
+        self.requests.fetch_add(UNANSWERED + IN_FLIGHT, Relaxed);
+        self.has_part_of_head.store(false, Relaxed);
+    }
+
+    pub(crate) fn note_answered(&self) {
+        self.requests.fetch_sub(UNANSWERED, Relaxed);
+    }
+
+    /// A request has ended; its last bytes may still be on their way out.
+    pub(crate) fn note_finished(&self, was_answered: bool, now: Instant) {
+        let since_epoch = now.duration_since(self.all.epoch).as_millis() as u64;
+        self.quiet_since.store(since_epoch, Relaxed);
+        self.has_part_of_head.store(false, Relaxed);
+        self.is_unflushed.store(true, Relaxed);
+        let unanswered = if was_answered { 0 } else { UNANSWERED };
+        self.requests.fetch_sub(unanswered + IN_FLIGHT, Relaxed);
+    }
+
     /// Bytes arrived: those of a head, unless a request comes of them or they are its body.
     pub(crate) fn note_read(&self, bytes: usize) {
         self.has_part_of_head.store(true, Relaxed);
@@ -143,89 +160,16 @@ impl Track {
 
     /// Notes whom to wake; a connection is one task, and its waker stays the same.
     pub(crate) fn register(&self, cx: &Context<'_>) {
-        self.waker.get_or_init(|| cx.waker().clone());
+        if self.waker.get().is_none() && self.waker.set(cx.waker().clone()).is_ok() {
+            // Pairs with the one in `Connections::advance`: either that sees this waker, or the
+            // caller, who looks at the phase next, sees the new phase.
+            fence(SeqCst);
+        }
     }
 
     pub(crate) fn wake(&self) {
         if let Some(waker) = self.waker.get() {
             waker.wake_by_ref();
-        }
-    }
-}
-
-/// One request, from its head to the end of its response, whatever ends it.
-#[derive(Debug)]
-pub(crate) struct InFlight {
-    track: Arc<Track>,
-    started: Instant,
-    method: Method,
-    path: Option<PathAndQuery>,
-    /// 0 until the response's head is there.
-    status: u16,
-    is_complete: bool,
-}
-
-impl InFlight {
-    pub(crate) fn begin<B>(track: &Arc<Track>, request: &hyper::Request<B>) -> Self {
-        track.requests.fetch_add(UNANSWERED + IN_FLIGHT, Relaxed);
-        track.has_part_of_head.store(false, Relaxed);
-        Self {
-            track: track.clone(),
-            started: Instant::now(),
-            method: request.method().clone(),
-            path: request.uri().path_and_query().cloned(),
-            status: 0,
-            is_complete: false,
-        }
-    }
-
-    pub(crate) fn track(&self) -> &Track {
-        &self.track
-    }
-
-    /// Notes the response's head.
-    pub(crate) fn answered(&mut self, status: hyper::StatusCode) {
-        if self.status == 0 {
-            self.track.requests.fetch_sub(UNANSWERED, Relaxed);
-        }
-        self.status = status.as_u16();
-    }
-
-    /// Notes that the whole response was handed to the connection.
-    pub(crate) fn complete(&mut self) {
-        self.is_complete = true;
-    }
-
-    /// `GET /path`, for the log.
-    pub(crate) fn describe(&self) -> String {
-        let path = self.path.as_ref().map_or("*", PathAndQuery::as_str);
-        format!("{} {path}", self.method)
-    }
-
-    /// Counts and logs a request that the deadline cut; `how` says what its client got.
-    pub(crate) fn cut(&self, how: &str) {
-        self.track.all.metrics.cut.inc();
-        let (id, request, age) = (self.track.id, self.describe(), self.started.elapsed());
-        tracing::warn!(connection = id, "cut at the deadline: {request} after {age:.1?}, {how}");
-    }
-}
-
-impl Drop for InFlight {
-    fn drop(&mut self) {
-        let (track, now) = (&self.track, Instant::now());
-        let all = &track.all;
-        if !self.is_complete && all.phase() == Phase::Deadline {
-            self.cut("connection aborted");
-        }
-        let since_epoch = now.duration_since(all.epoch).as_millis() as u64;
-        track.quiet_since.store(since_epoch, Relaxed);
-        track.has_part_of_head.store(false, Relaxed);
-        track.is_unflushed.store(true, Relaxed);
-        let unanswered = if self.status == 0 { UNANSWERED } else { 0 };
-        track.requests.fetch_sub(unanswered + IN_FLIGHT, Relaxed);
-        all.metrics.request_finished(self.status, now.duration_since(self.started));
-        if all.phase() != Phase::Serving {
-            track.wake();
         }
     }
 }

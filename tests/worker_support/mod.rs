@@ -133,7 +133,12 @@ impl Worker {
         let mut said = Vec::new();
         while let Some(left) = until.checked_duration_since(Instant::now()) {
             self.notifications.set_read_timeout(Some(left.max(Duration::from_millis(1)))).unwrap();
-            let Ok(length) = self.notifications.recv(&mut buffer) else { break };
+            let length = match self.notifications.recv(&mut buffer) {
+                Ok(length) => length,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(error) => panic!("cannot hear it: {error}; log: {}", self.stderr()),
+            };
             let message = String::from_utf8_lossy(&buffer[..length]).into_owned();
             if message.contains(text) {
                 return message;
