@@ -18,6 +18,7 @@ mod programs;
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -46,7 +47,9 @@ impl Lab {
         let (journal, keeper) = begin(dir.path())?;
         let mut lab = Self { dir: dir.keep(), keeper, _journal: journal };
         let (private, log) = (lab.run_dir().join("systemd/private"), lab.log_dir().join(MANAGER));
-        lab.keeper.wait_until("the manager's socket", &log, || private.exists())?;
+        // Its file is there before anybody listens at it.
+        let answers = || UnixStream::connect(&private).is_ok();
+        lab.keeper.wait_until("the manager's socket", &log, answers)?;
         lab.open_to_other_users()?;
         // Ends when the bus has said that it is ready, so it is a wait for both of them.
         lab.systemctl(["start", "lab.target", "dbus.service"])?;
