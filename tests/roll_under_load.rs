@@ -9,19 +9,27 @@ use roll_support::{Stage, four};
 use rollctl::lab::Lab;
 use rollctl::load::Style;
 
+/// Clients that leave the machine some time for the rest of the story.
+const THOUGHT: Duration = Duration::from_millis(3);
+
 #[test]
 fn keep_alive_gets_lose_nothing() {
+    loses_nothing_with(Style::get("/").think(THOUGHT));
+}
+
+#[test]
+fn clients_that_never_rest_lose_nothing() {
     loses_nothing_with(Style::get("/"));
 }
 
 #[test]
 fn keep_alive_posts_lose_nothing() {
-    loses_nothing_with(Style::post("/echo", 16 * 1024));
+    loses_nothing_with(Style::post("/echo", 16 * 1024).think(THOUGHT));
 }
 
 #[test]
 fn new_connections_lose_nothing() {
-    loses_nothing_with(Style::connect("/"));
+    loses_nothing_with(Style::connect("/").think(THOUGHT));
 }
 
 #[test]
@@ -33,7 +41,7 @@ fn slow_requests_in_flight_lose_nothing() {
 fn loses_nothing_with(style: Style) {
     let stage = Stage::four();
     let before = stage.runs();
-    let clients = stage.load(24, style);
+    let clients = stage.load(16, style);
     stage.roll(&[]).exits_with(0);
     clients.lose_nothing();
     stage.all_are_new_since(&before);

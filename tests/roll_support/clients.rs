@@ -6,6 +6,9 @@ use rollctl::load::{Class, Load, Report, Running, Style, Target};
 
 use super::{Stage, wait_until};
 
+/// Leaves the machine some time for the rest of the story.
+const THOUGHT: Duration = Duration::from_millis(5);
+
 /// A load at work.
 pub struct Clients(Running);
 
@@ -19,9 +22,9 @@ impl Stage {
     pub fn mixed_load(&self) -> Clients {
         let load = Load::to(self.address.parse::<Target>().unwrap());
         Clients::begin(
-            load.clients(4, Style::get("/"))
-                .clients(4, Style::post("/echo", 1024))
-                .clients(4, Style::connect("/"))
+            load.clients(4, Style::get("/").think(THOUGHT))
+                .clients(4, Style::post("/echo", 1024).think(THOUGHT))
+                .clients(4, Style::connect("/").think(THOUGHT))
                 .clients(4, Style::slow(Duration::from_millis(50))),
         )
     }
