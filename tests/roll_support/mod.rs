@@ -12,7 +12,7 @@ mod clients;
 mod health;
 mod rolling;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -69,7 +69,9 @@ impl Stage {
             lab.install(unit, text).unwrap();
         }
         lab.reload().unwrap();
-        lab.systemctl(["start"].iter().chain(instances)).unwrap();
+        if !instances.is_empty() {
+            lab.systemctl(["start"].iter().chain(instances)).unwrap();
+        }
         let instances = instances.iter().map(|unit| (*unit).to_owned()).collect();
         Self { lab, instances, address: String::new() }
     }
@@ -204,9 +206,4 @@ pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
         assert!(Instant::now() < deadline, "in vain: waited until {what}");
         std::thread::sleep(Duration::from_millis(5));
     }
-}
-
-/// Whether a file exists, for stories that signal with one.
-pub fn exists(path: &Path) -> bool {
-    path.exists()
 }
