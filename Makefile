@@ -1,5 +1,6 @@
 # make demo   builds, starts 4 workers on a private systemd, restarts them under load, shows the result
 # make test   installs what the tests need (as root), and runs them all
+# make install   builds and installs both programs and the units (DESTDIR=, PREFIX=)
 
 CARGO ?= cargo
 export CARGO_TERM_COLOR ?= auto
@@ -9,7 +10,10 @@ PROGRAMS := systemctl systemd-run systemd-analyze busctl dbus-daemon unshare set
 DEBIAN := systemd dbus util-linux findutils
 FEDORA := systemd dbus-daemon util-linux findutils
 
-.PHONY: help demo test needs
+PREFIX ?= /usr
+UNITDIR ?= /usr/lib/systemd/system
+
+.PHONY: help demo test install needs
 help:
 	@sed -n 's/^# make/make/p' Makefile
 
@@ -22,6 +26,13 @@ test: needs
 	$(CARGO) clippy --locked --all-features --all-targets -- -D warnings
 	$(CARGO) test --locked --all-features
 	RUSTDOCFLAGS=-Dwarnings $(CARGO) doc --locked --all-features --no-deps
+
+install:
+	$(CARGO) build --locked --release --bins
+	install -D -t $(DESTDIR)$(PREFIX)/bin target/release/rollctl
+	install -D -t $(DESTDIR)$(PREFIX)/libexec/rollctl target/release/worker
+	install -D -m 644 -t $(DESTDIR)$(UNITDIR) units/*
+	[ -n "$(DESTDIR)" ] || systemctl daemon-reload
 
 needs:
 	@missing=; for program in $(PROGRAMS); do \

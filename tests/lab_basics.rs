@@ -45,13 +45,6 @@ fn the_manager_is_on_the_bus() {
 }
 
 #[test]
-fn starts_within_half_a_second() {
-    let begun = Instant::now();
-    let _lab = Lab::start().unwrap();
-    assert!(begun.elapsed() < Duration::from_millis(500), "{:?}", begun.elapsed());
-}
-
-#[test]
 fn several_at_once_do_not_meet() {
     let labs: Vec<_> = (0..4).map(|_| Lab::start().unwrap()).collect();
     for (number, lab) in labs.iter().enumerate() {

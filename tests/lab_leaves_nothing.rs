@@ -17,7 +17,9 @@ fn after_drop() {
     let dir = lab.dir().to_owned();
     assert_ne!(traces(&dir), Vec::<String>::new());
     drop(lab);
-    assert_eq!(traces(&dir), Vec::<String>::new());
+    assert!(!dir.exists());
+    // A scope that has ended is taken away by the manager above.
+    assert_gone(&dir);
 }
 
 #[test]
@@ -58,10 +60,13 @@ fn owner_that_panics() {
     panic!("on purpose");
 }
 
+/// A lab with a unit, named like the lab, that makes directories outside of it.
 fn lab_with_a_service() -> Lab {
     let lab = Lab::start().unwrap();
-    lab.install("sleeper.service", "[Service]\nRestart=always\nExecStart=sleep 1000\n").unwrap();
-    lab.systemctl(["start", "sleeper"]).unwrap();
+    let unit = format!("{}.service", lab.dir().file_name().unwrap().display());
+    let text = "[Service]\nPrivateTmp=yes\nRestart=always\nExecStart=sleep 1000\n";
+    lab.install(&unit, text).unwrap();
+    lab.systemctl(["start", &unit]).unwrap();
     lab
 }
 
@@ -97,12 +102,18 @@ fn assert_gone(dir: &Path) {
     assert_eq!(traces(dir), Vec::<String>::new());
 }
 
-/// What there is of a lab: its directory, control groups and processes.
+/// What there is of a lab: its directories, control groups and processes.
 fn traces(dir: &Path) -> Vec<String> {
     let name = dir.file_name().unwrap().to_str().unwrap();
     let mut traces = Vec::new();
     if dir.exists() {
         traces.push(dir.display().to_string());
+    }
+    for temporary in
+        ["/tmp", "/var/tmp"].map(|dir| fs::read_dir(dir).unwrap()).into_iter().flatten()
+    {
+        let path = temporary.unwrap().path().display().to_string();
+        traces.extend(path.contains(name).then_some(path));
     }
     find_groups(Path::new("/sys/fs/cgroup"), name, &mut traces);
     for process in fs::read_dir("/proc").unwrap().map(|entry| entry.unwrap().path()) {

@@ -1,5 +1,5 @@
 //! Each request of a load ends in exactly one class; proved on a server that misbehaves on purpose.
-#![cfg(feature = "load")]
+#![cfg(all(feature = "lab", feature = "worker"))]
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};

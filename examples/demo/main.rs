@@ -12,7 +12,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use measure::{Measured, measure};
 
-const INSTANCES: usize = 4;
+const INSTANCES: u32 = 4;
 
 /// Real applications take their time to start: it is what makes the difference visible.
 const BOOT: &str = "[Service]\nExecStartPre=sleep 1\n";
@@ -33,14 +33,15 @@ async fn main() -> ExitCode {
 async fn demo() -> Result<ExitCode, Box<dyn Error>> {
     println!("Starting {INSTANCES} workers, each with a boot time of 1 s, on a private systemd …");
     let lab = Lab::start()?;
-    let group = GroupPlan::new().instances(INSTANCES).drop_in("worker@.service", BOOT);
+    let group = GroupPlan::new().instances(INSTANCES as usize).drop_in("worker@.service", BOOT);
     let group = group.start(&lab)?;
-    let rollctl = program("rollctl")?;
 
-    let arguments = ["restart", "--user", "worker@*", "--pause", "0s"];
-    let rolled = measure("rollctl", lab.command(rollctl).args(arguments), &group).await?;
-    let arguments = ["--user", "restart", "worker@*"];
-    let plain = measure("systemctl", lab.command("systemctl").args(arguments), &group).await?;
+    let mut rollctl = lab.command(program("rollctl")?);
+    rollctl.args(["restart", "--user", "worker@*", "--pause", "0s"]);
+    let rolled = measure("rollctl", 1, rollctl, &group).await?;
+    let mut systemctl = lab.command("systemctl");
+    systemctl.args(["--user", "restart", "worker@*"]);
+    let plain = measure("systemctl", INSTANCES, systemctl, &group).await?;
 
     table::print(&[&rolled, &plain], INSTANCES);
     println!("\n{}", meaning(&rolled, &plain));

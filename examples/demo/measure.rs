@@ -18,6 +18,8 @@ const THINK: Duration = Duration::from_millis(5);
 /// What became of the requests around one restart.
 pub(crate) struct Measured {
     pub(crate) name: &'static str,
+    /// How many instances were down together.
+    pub(crate) at_a_time: u32,
     pub(crate) succeeded: bool,
     pub(crate) took: Duration,
     pub(crate) report: Report,
@@ -33,7 +35,8 @@ impl Measured {
 /// Runs `restart` under load; what it prints is shown.
 pub(crate) async fn measure(
     name: &'static str,
-    restart: &mut Command,
+    at_a_time: u32,
+    restart: Command,
     group: &Group,
 ) -> Result<Measured, Box<dyn Error>> {
     println!("\nLoading them for {} s, then restarting them by {name} …", STEADY.as_secs());
@@ -46,10 +49,10 @@ pub(crate) async fn measure(
     sleep(STEADY).await;
     load.mark("during");
     let begun = Instant::now();
-    let restart = std::mem::replace(restart, Command::new("true"));
     let status = tokio::process::Command::from(restart).kill_on_drop(true).status().await?;
     let took = begun.elapsed();
     load.mark("after");
     sleep(STRAGGLERS).await;
-    Ok(Measured { name, succeeded: status.success(), took, report: load.stop().await })
+    let succeeded = status.success();
+    Ok(Measured { name, at_a_time, succeeded, took, report: load.stop().await })
 }

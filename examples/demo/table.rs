@@ -10,7 +10,7 @@ const NAME_WIDTH: usize = 44;
 const WIDTH: usize = 30;
 
 /// Prints all figures of the restarts side by side.
-pub(crate) fn print(restarts: &[&Measured], instances: usize) {
+pub(crate) fn print(restarts: &[&Measured], instances: u32) {
     let row = |name: &str, cell: &dyn Fn(&Measured) -> String| {
         let cells = restarts.iter().map(|restart| format!("{:>WIDTH$}", cell(restart)));
         println!("{name:<NAME_WIDTH$}{}", cells.collect::<String>());
@@ -19,7 +19,10 @@ pub(crate) fn print(restarts: &[&Measured], instances: usize) {
     row("", &|restart| restart.name.to_owned());
     row("", &|restart| if restart.succeeded { "succeeded" } else { "FAILED" }.to_owned());
     row("time of the restart", &|restart| seconds(restart.took));
-    row("time per instance", &|restart| seconds(restart.took / instances as u32));
+    row("time per instance", &|restart| match restart.at_a_time {
+        at_a_time if at_a_time < instances => seconds(restart.took / instances),
+        _ => "all at once".to_owned(),
+    });
     row("requests before", &|restart| grouped(restart.report.phase("before").requests()));
     row("requests during", &|restart| grouped(restart.report.phase("during").requests()));
     row("lost, in all", &|restart| grouped(restart.report.lost()));

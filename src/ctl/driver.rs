@@ -6,7 +6,7 @@
 //!      Roll ◄── events ── calls and probes, job signals, Ctrl-C, the clock
 //! ```
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::future::{Future, pending};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use tokio::time::{Instant, sleep_until};
 use super::gates::{Gates, Question};
 use super::report::Report;
 use super::signals::Signals;
-use super::systemd::{CallError, Heard, Systemd, Watch, Wish};
+use super::systemd::{CallError, Heard, Systemd, Watch, Wish, object_path};
 use crate::roll::{
     Action, Event, GroupState, Moment, Outcome, Plan, Roll, Slot, Ticket, UnitState,
 };
@@ -50,11 +50,13 @@ enum Happening {
     /// An answer, or none at all: the heart asks again by itself.
     Answer(Option<Event>),
     /// The way back to systemd ended, well or not.
-    Back(Result<(Systemd, Watch), CallError>),
+    Back(Box<Result<(Systemd, Watch), CallError>>),
 }
 
 struct Driver<'a> {
     roll: Roll,
+    /// Which instance a signal's object path is about.
+    slots: HashMap<String, Slot>,
     begun: Instant,
     systemd: Systemd,
     /// `None` while systemd is away.
@@ -67,8 +69,11 @@ struct Driver<'a> {
 
 impl<'a> Driver<'a> {
     fn new(systemd: Systemd, plan: Plan, gates: Gates, report: &'a mut dyn Report) -> Self {
+        let units = plan.members().iter().map(|member| object_path(&member.unit));
+        let slots = units.enumerate().map(|(i, path)| (path, Slot(i))).collect();
         Self {
             roll: Roll::new(plan),
+            slots,
             begun: Instant::now(),
             systemd,
             watch: None,
@@ -177,24 +182,30 @@ impl<'a> Driver<'a> {
     fn take(&mut self, happening: Happening) {
         match happening {
             Happening::Answer(event) => self.events.extend(event),
-            Happening::Back(Ok((systemd, watch))) => {
+            Happening::Back(way) => self.is_back(*way),
+        }
+    }
+
+    fn is_back(&mut self, way: Result<(Systemd, Watch), CallError>) {
+        match way {
+            Ok((systemd, watch)) => {
                 self.systemd = systemd;
                 self.watch = Some(watch);
                 self.events.push_back(Event::Reconnected);
             }
-            Happening::Back(Err(error)) => {
-                self.events.push_back(Event::Unreachable { why: error.to_string() });
-            }
+            Err(error) => self.events.push_back(Event::Unreachable { why: error.to_string() }),
         }
     }
 
     fn hear(&mut self, heard: Heard) {
         match heard {
             Heard::JobRemoved { job, unit, result } => {
-                let members = self.roll.plan().members();
-                let slot = members.iter().position(|member| member.unit == unit).map(Slot);
-                let ended = slot.map(|slot| Event::JobRemoved { slot, job, result });
-                self.events.extend(ended);
+                let slot = self.slots.get(&object_path(&unit)).copied();
+                self.events.extend(slot.map(|slot| Event::JobRemoved { slot, job, result }));
+            }
+            Heard::Changed { path } => {
+                let slot = self.slots.get(&path).copied();
+                self.events.extend(slot.map(|slot| Event::Changed { slot }));
             }
             Heard::Away => self.find_the_way_back(),
         }
@@ -203,7 +214,7 @@ impl<'a> Driver<'a> {
     fn find_the_way_back(&mut self) {
         self.watch = None;
         let scope = self.systemd.scope();
-        let way = async move { Happening::Back(Systemd::come_back(scope).await) };
+        let way = async move { Happening::Back(Box::new(Systemd::come_back(scope).await)) };
         self.tasks.push(Box::pin(way));
     }
 

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
@@ -78,7 +78,7 @@ fn held(group: &str, file: &mut File) -> Error {
     ))
 }
 
-fn no_place(path: &PathBuf, error: &io::Error) -> Error {
+fn no_place(path: &Path, error: &io::Error) -> Error {
     let path = path.display();
     Error::Refused(format!(
         "cannot lock {path}: {error}; nothing was touched\n  next: sudo rollctl …, or --user for \

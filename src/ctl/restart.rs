@@ -46,10 +46,11 @@ pub async fn restart(request: &Request) -> Result<ExitStatus, Error> {
     let (_locks, groups) = lock(&systemd, groups, request).await?;
     let plans = plans(&groups, request)?;
     let mut signals = Signals::take().map_err(no_signals)?;
-    for (group, (plan, gates)) in groups.iter().zip(plans) {
+    for (at, (plan, gates)) in plans.into_iter().enumerate() {
+        let (group, not_begun) = (&groups[at], &groups[at + 1..]);
         let mut report = request.output.begin(group);
         let outcome = drive(systemd.clone(), plan, gates, &mut signals, &mut *report).await;
-        report.end(&Ending { group, outcome: &outcome });
+        report.end(&Ending { group, outcome: &outcome, not_begun });
         let status = ExitStatus::from(&outcome);
         if status != ExitStatus::Serving {
             return Ok(status);

@@ -14,12 +14,14 @@ pub enum LabError {
         next: String,
     },
     /// The manager was started and did not come up.
-    #[error("the private systemd manager did not start: {reason}\n{log}")]
+    #[error("the private systemd manager did not start: {reason}\n{log}\n  next: {next}")]
     NotStarted {
         /// What was waited for.
         reason: String,
         /// What the keeper and the manager said.
         log: String,
+        /// What to type.
+        next: &'static str,
     },
     /// A command in the lab ended with a failure.
     #[error("{command} failed ({status})\n{output}")]

@@ -4,19 +4,22 @@ use std::hash::{BuildHasher, RandomState};
 use std::net::TcpListener;
 use std::path::PathBuf;
 
-use super::{Lab, LabError, program, units_in};
+use super::directory::units_in;
+use super::{Lab, LabError, program};
 
 /// Where a shipped unit expects the programs, and what stands there in a lab.
 const PROGRAMS: &[(&str, &str)] =
     &[("/usr/libexec/rollctl/worker", "worker"), ("/usr/bin/rollctl", "rollctl")];
 
 /// The hardening that an ordinary user's manager cannot give: measured on systemd 252, where such a
-/// unit fails with 216 to 218 (GROUP, USER, CAPABILITIES). All the rest is kept.
+/// unit fails with 216 to 218 (GROUP, USER, CAPABILITIES), and with 226 (NAMESPACE) where
+/// `PrivateIPC=` meets `PrivateUsers=` and an `ExecStartPre=`. All the rest is kept.
 const FOR_ORDINARY_USERS: &str = "[Service]
 DynamicUser=no
 User=
 Group=
 PrivateDevices=no
+PrivateIPC=no
 ProtectClock=no
 ProtectKernelModules=no
 ProtectKernelLogs=no
@@ -100,6 +103,7 @@ impl GroupPlan {
             lab.drop_in(unit, &format!("20-plan-{at}"), text)?;
         }
         lab.reload()?;
+        run_as_ourselves_if_refused(lab)?;
         let group = Group { address: self.address, instances: self.instances };
         let units = group.units();
         lab.systemctl(["enable", "--quiet"].into_iter().chain(units.iter().map(String::as_str)))?;
@@ -160,6 +164,16 @@ impl Group {
     pub fn admin_socket(&self, lab: &Lab, number: usize) -> PathBuf {
         lab.run_dir().join("worker").join(number.to_string()).join("admin.sock")
     }
+}
+
+/// Newer systemd refuses `DynamicUser=` in a user's manager even to root: such instances run as the
+/// lab's owner, with all their other hardening.
+fn run_as_ourselves_if_refused(lab: &Lab) -> Result<(), LabError> {
+    if lab.show("worker@1.service", "LoadState")? != "bad-setting" {
+        return Ok(());
+    }
+    lab.drop_in("worker@.service", "10-own-user", "[Service]\nDynamicUser=no\nUser=\nGroup=\n")?;
+    lab.reload()
 }
 
 /// The program where `ProtectHome=` lets a unit see it: a copy in the lab if it lies in a home.

@@ -19,6 +19,7 @@ const STOP_LIMIT: Duration = Duration::from_secs(15);
 const LOOK_INTERVAL: Duration = Duration::from_millis(2);
 
 pub(super) struct Keeper {
+    place: Place,
     child: Child,
     /// Closing this is the order to clean up.
     leash: Option<ChildStdin>,
@@ -46,7 +47,7 @@ impl Keeper {
             .spawn()
             .map_err(LabError::io("start the keeper of", dir))?;
         let leash = child.stdin.take();
-        Ok(Self { child, leash })
+        Ok(Self { place, child, leash })
     }
 
     /// Waits until `ready` holds; an early end of the keeper is an error with its words in it.
@@ -54,7 +55,7 @@ impl Keeper {
         &mut self,
         what: &str,
         log: &Path,
-        ready: impl Fn() -> bool,
+        mut ready: impl FnMut() -> bool,
     ) -> Result<(), LabError> {
         let deadline = Instant::now() + START_LIMIT;
         while !ready() {
@@ -77,7 +78,7 @@ impl Keeper {
         while Instant::now() < deadline {
             match self.child.try_wait() {
                 Ok(None) => std::thread::sleep(LOOK_INTERVAL),
-                ended => return ended.is_ok_and(|status| status.is_some_and(|s| s.success())),
+                _ => return true,
             }
         }
         false
@@ -89,6 +90,6 @@ impl Keeper {
         if let Some(mut stderr) = self.child.stderr.take() {
             let _ = stderr.read_to_string(&mut words);
         }
-        LabError::NotStarted { reason, log: words }
+        LabError::NotStarted { reason, log: words.trim_end().to_owned(), next: self.place.advice() }
     }
 }

@@ -3,12 +3,14 @@
 # Its standard input is a pipe that the owner holds: the end of it, by Drop or by any death of the
 # owner, is the order to clean up. Set by the owner: LAB_DIR, LAB_NAME, LAB_PLACE, LAB_SYSTEMD.
 set -u
+# HOME is where units start, as those of PID 1 do; newer systemd refuses to start them below /dev.
 manager_env="XDG_RUNTIME_DIR=$LAB_DIR/run XDG_CONFIG_HOME=$LAB_DIR/config XDG_STATE_HOME=$LAB_DIR/state
-  XDG_CACHE_HOME=$LAB_DIR/cache XDG_DATA_HOME=$LAB_DIR/data HOME=$LAB_DIR PATH=$PATH LANG=C.UTF-8
+  XDG_CACHE_HOME=$LAB_DIR/cache XDG_DATA_HOME=$LAB_DIR/data HOME=/ PATH=$PATH LANG=C.UTF-8
   DBUS_SESSION_BUS_ADDRESS=unix:path=$LAB_DIR/run/bus SYSTEMD_ENVIRONMENT_GENERATOR_PATH=
   SYSTEMD_LOG_TARGET=journal SYSTEMD_LOG_LEVEL=info"
 
-fail() { echo "$1" >&2; rmdir "${lab:-/nonexistent}" 2>/dev/null; exit 1; }
+fail() { echo "$1" >&2; rmdir "$lab" 2>/dev/null; rm -rf "$LAB_DIR"; exit 1; }
+lab=
 
 # The first hierarchy that systemd would take: unified, hybrid, or the named one of old.
 find_cgroup() {
@@ -49,7 +51,9 @@ enter_namespace() {
 }
 
 start_manager() {
-  sh -c 'echo $$ >"$0/cgroup.procs" && exec setpriv --pdeathsig TERM env -i "$@"' "$lab" \
+  # Newer systemd would make some of its files immutable, even for this clean-up.
+  if [ "$(id -u)" = 0 ]; then drop="--bounding-set -linux_immutable"; else drop=; fi
+  sh -c 'echo $$ >"$0/cgroup.procs" && exec setpriv '"$drop"' --pdeathsig TERM env -i "$@"' "$lab" \
     $manager_env "$LAB_SYSTEMD" --user --unit=lab.target \
     </dev/null >/dev/null 2>&1 &
   manager=$!
@@ -64,9 +68,19 @@ kill_group() {
   find "$1" -name cgroup.procs -exec cat {} + | xargs -r kill -9
 }
 
+# The directories of PrivateTmp= in use, but for one that we are in ourselves. A manager that ends
+# may do so before it has removed the last of them.
+private_directories() {
+  ours=$(grep -o 'systemd-private-[^/ ]*' /proc/self/mountinfo)
+  find "$lab" -name cgroup.procs -exec cat {} + | while read -r process; do
+    grep -o 'systemd-private-[^/ ]*' "/proc/$process/mountinfo"
+  done | sort -u | grep -vxF "$ours"
+}
+
 # In order, so that the manager removes what it made for its units (PrivateTmp= …); but no unit of a
 # lab is worth waiting for, so they are killed from under it.
 stop_manager() {
+  private=$(private_directories)
   kill -TERM "$manager"
   turns=60
   while populated && [ $turns -gt 0 ]; do
@@ -85,6 +99,9 @@ remove_all() {
   done
   # On a hybrid machine systemd mirrors its groups in the hierarchy of old.
   case $root in */unified) remove_group "/sys/fs/cgroup/systemd${lab#"$root"}" ;; esac
+  for name in $private; do rm -rf "/tmp/$name" "/var/tmp/$name"; done
+  # Newer systemd makes a directory in there that its owner may not write to.
+  chmod -R u+rwx "$LAB_DIR"
   rm -rf "$LAB_DIR"
 }
 

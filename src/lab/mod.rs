@@ -8,6 +8,7 @@
 //! Every lab has its own directory, manager, bus and control group, so any number may run at once.
 //! Its runtime directory lies on the real filesystem: programs outside reach the lab's sockets.
 
+mod directory;
 mod error;
 mod group;
 mod journal;
@@ -17,7 +18,6 @@ mod programs;
 
 use std::ffi::OsStr;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -27,9 +27,9 @@ pub use group::{Group, GroupPlan};
 pub use place::Place;
 pub use programs::program;
 
+use directory::{DIRECTORIES, set_mode, units_in, write};
 use journal::Journal;
 use keeper::Keeper;
-use tempfile::TempDir;
 
 /// A running private manager; dropping it stops every unit and removes every trace.
 pub struct Lab {
@@ -42,17 +42,21 @@ pub struct Lab {
 impl Lab {
     /// Starts a manager and its bus (about 0.2 s); an error says what this machine lacks.
     pub fn start() -> Result<Self, LabError> {
-        let dir = make_directory()?;
+        let dir = directory::make()?;
         // Up to here an error removes the directory; from here on the keeper does.
         let (journal, keeper) = begin(dir.path())?;
         let mut lab = Self { dir: dir.keep(), keeper, _journal: journal };
         let (private, log) = (lab.run_dir().join("systemd/private"), lab.log_dir().join(MANAGER));
-        // Its file is there before anybody listens at it.
-        let answers = || UnixStream::connect(&private).is_ok();
-        lab.keeper.wait_until("the manager's socket", &log, answers)?;
+        let listens = || UnixStream::connect(&private).is_ok();
+        lab.keeper.wait_until("the manager's socket", &log, listens)?;
         lab.open_to_other_users()?;
-        // Ends when the bus has said that it is ready, so it is a wait for both of them.
         lab.systemctl(["start", "lab.target", "dbus.service"])?;
+        // Newer managers take their name on the bus some time after the bus has started.
+        let mut asked = lab.command("busctl");
+        asked.args(["--user", "call", "org.freedesktop.DBus", "/org/freedesktop/DBus"]);
+        asked.args(["org.freedesktop.DBus", "NameHasOwner", "s", "org.freedesktop.systemd1"]);
+        let owned = || run(&mut asked).is_ok_and(|answer| answer.trim() == "b true");
+        lab.keeper.wait_until("the manager on the bus", &log, owned)?;
         Ok(lab)
     }
 
@@ -154,6 +158,17 @@ impl Lab {
         if own.is_empty() { self.machine_journal().unwrap_or_default() } else { own }
     }
 
+    /// All logs, one after another: what a failed test should show.
+    fn everything_said(&self) -> String {
+        let logs = fs::read_dir(self.log_dir()).into_iter().flatten().flatten();
+        let units = logs.filter(|log| log.file_name() != MANAGER).map(|log| {
+            let text = fs::read_to_string(log.path()).unwrap_or_default();
+            format!("--- {}\n{text}", log.path().display())
+        });
+        let manager = format!("--- the manager\n{}", self.manager_log());
+        units.chain([manager]).collect()
+    }
+
     fn machine_journal(&self) -> Option<String> {
         let manager = format!("_PID={}", self.manager_pid()?);
         run(Command::new("journalctl").args(["-q", "-b", "-o", "cat", &manager])).ok()
@@ -163,97 +178,23 @@ impl Lab {
 impl Drop for Lab {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            eprintln!("the lab's manager said:\n{}", self.manager_log());
+            eprint!("{}", self.everything_said());
         }
         if !self.keeper.stop() {
-            eprintln!("the lab in {} was not cleaned up in time", self.dir.display());
+            eprintln!("the keeper of {} did not end, and was left alone", self.dir.display());
         }
+        // Only where the keeper could not begin, or was killed, something is left.
+        let _ = fs::remove_dir_all(&self.dir);
     }
 }
 
-/// The directories of a lab and the variables that lead programs to them.
-const DIRECTORIES: &[(&str, &str)] = &[
-    ("XDG_RUNTIME_DIR", "run"),
-    ("XDG_CONFIG_HOME", "config"),
-    ("XDG_STATE_HOME", "state"),
-    ("XDG_CACHE_HOME", "cache"),
-    ("XDG_DATA_HOME", "data"),
-];
-
 const MANAGER: &str = "manager.log";
-
-/// The units that every lab begins with.
-const UNITS: &[(&str, &str)] = &[
-    ("lab.target", include_str!("units/lab.target")),
-    ("basic.target", include_str!("units/basic.target")),
-    ("dbus.socket", include_str!("units/dbus.socket")),
-    ("dbus.service", include_str!("units/dbus.service")),
-    ("service.d/10-lab-log.conf", include_str!("units/log.conf")),
-];
 
 fn begin(dir: &Path) -> Result<(Journal, Keeper), LabError> {
     let (socket, log) = (dir.join("journal"), dir.join("log").join(MANAGER));
     let journal = Journal::keep(&socket, &log).map_err(LabError::io("listen at", &socket))?;
     let name = dir.file_name().unwrap_or_default().to_string_lossy();
     Ok((journal, Keeper::start(dir, &name)?))
-}
-
-/// Makes the directory, with the first units in it.
-fn make_directory() -> Result<TempDir, LabError> {
-    let base = base_directory();
-    let dir = tempfile::Builder::new().prefix("rollctl-lab-").rand_bytes(8).tempdir_in(&base);
-    let dir = dir.map_err(LabError::io("make a directory in", &base))?;
-    let log = dir.path().join("log");
-    // Root's units may run as other users, who must get through to their sockets.
-    let mode = if rustix::process::geteuid().is_root() { 0o755 } else { 0o700 };
-    set_mode(dir.path(), mode)?;
-    for path in DIRECTORIES.iter().map(|(_, name)| dir.path().join(name)).chain([log.clone()]) {
-        fs::create_dir(&path).map_err(LabError::io("make", &path))?;
-        set_mode(&path, mode)?;
-    }
-    for (unit, text) in UNITS {
-        let text = text.replace("@LOG@", &log.to_string_lossy());
-        write(&dir.path().join("config/systemd/user").join(unit), &text)?;
-    }
-    Ok(dir)
-}
-
-fn set_mode(path: &Path, mode: u32) -> Result<(), LabError> {
-    let permissions = fs::Permissions::from_mode(mode);
-    fs::set_permissions(path, permissions).map_err(LabError::io("set the mode of", path))
-}
-
-/// Not below /tmp, which a unit with `PrivateTmp=` does not see, nor below /run, which a unit with
-/// `ProtectHome=` or another namespace does not see; and short, for a socket's path has 108 bytes.
-fn base_directory() -> PathBuf {
-    // A lab of root's runs units with `DynamicUser=yes`, which implies `RemoveIPC=`: when the last
-    // of them stops, its manager removes all that its user owns in /dev/shm, in other labs too.
-    let is_root = rustix::process::geteuid().is_root();
-    let base = Path::new(if is_root { "/var/lib" } else { "/dev/shm" });
-    if base.is_dir() { base.to_owned() } else { std::env::temp_dir() }
-}
-
-/// The unit files of a directory with their texts, sorted by name.
-fn units_in(dir: &Path) -> Result<Vec<(String, String)>, LabError> {
-    let suffixes = ["service", "socket", "target", "timer", "slice", "path"];
-    let mut units = Vec::new();
-    for entry in fs::read_dir(dir).map_err(LabError::io("read", dir))? {
-        let path = entry.map_err(LabError::io("read", dir))?.path();
-        let is_unit = path.extension().is_some_and(|e| suffixes.iter().any(|suffix| e == *suffix));
-        if let (true, Some(name)) = (is_unit, path.file_name()) {
-            let text = fs::read_to_string(&path).map_err(LabError::io("read", &path))?;
-            units.push((name.to_string_lossy().into_owned(), text));
-        }
-    }
-    units.sort();
-    Ok(units)
-}
-
-fn write(path: &Path, text: &str) -> Result<(), LabError> {
-    if let Some(parent) = path.parent() {
-        fs::create_dir_all(parent).map_err(LabError::io("make", parent))?;
-    }
-    fs::write(path, text).map_err(LabError::io("write", path))
 }
 
 /// Runs a command to its end; its standard output, or an error with all it printed.

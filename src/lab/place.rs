@@ -58,6 +58,19 @@ impl Place {
         command
     }
 
+    /// What helps where a manager does not come up.
+    pub(super) fn advice(self) -> &'static str {
+        match self {
+            Self::Namespace => {
+                "in a container, let it mount: docker run --privileged --cgroupns=private …"
+            }
+            Self::SystemScope => "systemd-run --scope -p Delegate=yes true (what does it say?)",
+            Self::UserScope => {
+                "systemd-run --user --scope -p Delegate=yes true (what does it say?)"
+            }
+        }
+    }
+
     /// Whether a manager above ours owns the control group.
     pub(super) fn is_scope(self) -> bool {
         self != Self::Namespace
@@ -68,6 +81,7 @@ impl Place {
 const PROGRAMS: &[(&str, &str)] = &[
     ("systemctl", "systemd"),
     ("systemd-run", "systemd"),
+    ("busctl", "systemd"),
     ("dbus-daemon", "dbus-daemon (Debian 11: dbus)"),
     ("unshare", "util-linux"),
     ("setpriv", "util-linux"),

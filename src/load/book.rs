@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::client::Lost;
+use super::answer::Lost;
 use super::report::{Crew, Phase, Report};
 use super::tally::Tally;
 
@@ -131,4 +131,27 @@ fn longest_phase(marks: &[(String, Instant)], begun: Instant, ended: Instant) ->
         end.saturating_duration_since(marks[phase].1.max(begun))
     };
     (0..marks.len()).max_by_key(|phase| time_in(*phase)).unwrap_or(last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The phase of a request by when it began and ended; phases begin at 0, 100 and 200 s.
+    fn phase_of(begun: u64, ended: u64) -> usize {
+        let start = Instant::now();
+        let at = |seconds: u64| start + Duration::from_secs(seconds);
+        let marks = [0, 100, 200].map(|begun| (String::new(), at(begun)));
+        longest_phase(&marks, at(begun), at(ended))
+    }
+
+    #[test]
+    fn a_good_request_counts_where_it_spent_most_of_its_time() {
+        assert_eq!(phase_of(10, 20), 0, "within the first");
+        assert_eq!(phase_of(120, 130), 1, "within the second");
+        assert_eq!(phase_of(200, 900), 2, "from the beginning of the last");
+        assert_eq!(phase_of(90, 101), 0, "caught by a mark at its end");
+        assert_eq!(phase_of(99, 190), 1, "caught by a mark at its beginning");
+        assert_eq!(phase_of(90, 205), 1, "over two marks");
+    }
 }

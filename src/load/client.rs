@@ -1,15 +1,15 @@
 //! One client: a request, its response, a thought, the next; never a request twice.
 
-use std::error::Error;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, StatusCode, Uri, Version, header};
-use http_body_util::{BodyExt, Full};
+use http::{Request, Uri, header};
+use http_body_util::Full;
 use tokio::sync::watch;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
+use super::answer::{Failure, Lost, answer, within};
 use super::book::Book;
 use super::connection::Connection;
 use super::{Class, Style, Target};
@@ -19,19 +19,6 @@ use super::{Class, Style, Target};
 pub(super) struct Limits {
     pub(super) connect: Duration,
     pub(super) request: Duration,
-}
-
-/// A request that was lost: in which way, and the words of it.
-#[derive(Debug)]
-pub(super) struct Lost {
-    pub(super) class: Class,
-    pub(super) text: String,
-}
-
-impl Lost {
-    pub(super) fn new(class: Class, text: impl ToString) -> Self {
-        Self { class, text: text.to_string() }
-    }
 }
 
 pub(super) struct Client {
@@ -79,7 +66,7 @@ impl Client {
     async fn request(&mut self) -> Result<(), Lost> {
         self.sent += 1;
         if let Some(mut connection) = self.connection.take() {
-            if connection.is_open().await {
+            if within(self.limits.request, connection.is_open()).await? {
                 match self.exchange(connection).await {
                     Err(Failure::NotSent) => (),
                     Err(Failure::Lost(lost)) => return Err(lost),
@@ -102,12 +89,8 @@ impl Client {
     async fn exchange(&mut self, mut connection: Connection) -> Result<(), Failure> {
         let body = self.style.echo.map(|size| unique_body(self.number, self.sent, size));
         let request = self.build(body.clone());
-        let limit = self.limits.request;
-        let answered = timeout(limit, answer(&mut connection, request)).await;
-        let answer = answered.unwrap_or_else(|_| {
-            let text = format!("no whole response within {limit:?}");
-            Err(Failure::Lost(Lost::new(Class::TimedOut, text)))
-        })?;
+        let answer = within(self.limits.request, answer(&mut connection, request));
+        let answer = answer.await.map_err(Failure::Lost)??;
         if self.style.keeps_alive && !answer.closes {
             connection.is_fresh = false;
             self.connection = Some(connection);
@@ -127,70 +110,6 @@ impl Client {
         }
         request
     }
-}
-
-enum Failure {
-    /// Not a byte of the request was given to the kernel.
-    NotSent,
-    Lost(Lost),
-}
-
-struct Answer {
-    status: StatusCode,
-    body: Bytes,
-    closes: bool,
-}
-
-impl Answer {
-    fn judge(self, expected: Option<Bytes>) -> Result<(), Lost> {
-        if !self.status.is_success() {
-            return Err(Lost::new(Class::OtherStatus, self.status));
-        }
-        match expected {
-            Some(expected) if expected != self.body => {
-                let (got, wanted) = (self.body.len(), expected.len());
-                let text = format!("{got} bytes, not the {wanted} expected");
-                Err(Lost::new(Class::WrongBody, text))
-            }
-            _ => Ok(()),
-        }
-    }
-}
-
-/// The whole response, or in which way it failed.
-async fn answer(
-    connection: &mut Connection,
-    request: Request<Full<Bytes>>,
-) -> Result<Answer, Failure> {
-    let response = connection.send(request).await;
-    let response = response.map_err(|error| failure(connection, &error))?;
-    let (status, closes) = (response.status(), closes(response.version(), response.headers()));
-    let body = connection.while_driven(response.into_body().collect()).await;
-    let body = body.map_err(|error| failure(connection, &error))?.to_bytes();
-    Ok(Answer { status, body, closes })
-}
-
-/// The class of a failed exchange, by what was seen on the wire.
-fn failure(connection: &Connection, error: &hyper::Error) -> Failure {
-    let class = match (connection.traffic.has_read(), connection.is_fresh) {
-        (true, _) => Class::Cut,
-        (false, true) => Class::EndFresh,
-        (false, false) if !connection.traffic.has_written() => return Failure::NotSent,
-        (false, false) => Class::EndReused,
-    };
-    Failure::Lost(Lost::new(class, with_source(error)))
-}
-
-fn with_source(error: &hyper::Error) -> String {
-    error.source().map_or_else(|| error.to_string(), |source| format!("{error}: {source}"))
-}
-
-fn closes(version: Version, headers: &HeaderMap) -> bool {
-    let says = |word: &str| {
-        let values = headers.get_all(header::CONNECTION).iter().filter_map(|v| v.to_str().ok());
-        values.flat_map(|value| value.split(',')).any(|v| v.trim().eq_ignore_ascii_case(word))
-    };
-    says("close") || (version < Version::HTTP_11 && !says("keep-alive"))
 }
 
 /// A body that no other request of this load has.

@@ -15,9 +15,9 @@ use hyper_util::rt::TokioIo;
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{sleep, timeout};
 
+use super::answer::Lost;
 use super::watched::{Stream, Traffic, Watched};
 use super::{Class, Target};
-use crate::load::client::Lost;
 
 type Driver = http1::Connection<TokioIo<Watched>, Full<Bytes>>;
 

@@ -8,6 +8,7 @@
 //! A good request counts in the phase in which it spent most of its time, a lost one in the phase
 //! in which it was lost.
 
+mod answer;
 mod book;
 mod class;
 mod client;

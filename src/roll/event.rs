@@ -151,6 +151,11 @@ pub enum Event {
         /// How it ended.
         result: JobResult,
     },
+    /// Something of this instance changed: its state, or its `STATUS=` text.
+    Changed {
+        /// The instance.
+        slot: Slot,
+    },
     /// The answer to [`Action::Probe`].
     Probed {
         /// The instance.

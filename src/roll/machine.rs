@@ -116,6 +116,7 @@ impl Roll {
             Event::JobRemoved { slot, job, result } => {
                 self.with(slot, now, actions, |it, cx| it.removed(job, result, cx));
             }
+            Event::Changed { slot } => self.with(slot, now, actions, |it, _| it.changed()),
             Event::Probed { slot, ticket, verdict } => {
                 self.with(slot, now, actions, |it, cx| it.probed(ticket, verdict, cx));
             }

@@ -107,10 +107,13 @@ impl Page {
             Some(accept) if accept.contains("application/json") => ("application/json", &self.json),
             _ => ("text/html; charset=utf-8", &self.html),
         };
-        let mut page = String::with_capacity(before.len() + after.len() + 20);
+        let count = self.about.requests_served();
+        // To the byte, so that it becomes a body as it is.
+        let digits = count.checked_ilog10().unwrap_or(0) as usize + 1;
+        let mut page = String::with_capacity(before.len() + digits + after.len());
         page.push_str(before);
         // Writing to a String does not fail.
-        let _ = write!(page, "{}", self.about.requests_served());
+        let _ = write!(page, "{count}");
         page.push_str(after);
         let mut response = Response::new(Either::Left(Full::from(page)));
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));

@@ -77,6 +77,10 @@ impl Config {
     }
 
     /// Refuses limits that would serve nobody; `max` and `threads` name where they were set.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Value`] when no connection or no thread would be left, or far too many threads.
     pub fn check(&self, max: &str, threads: &str) -> Result<(), Error> {
         if self.max_connections == 0 {
             return Err(Error::value(max, "0 would serve nobody (write at least 1)"));

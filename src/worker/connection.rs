@@ -58,20 +58,22 @@ pub(crate) async fn serve<A: App>(stream: Stream, app: A, entry: Entry) {
 pub(crate) async fn leave(mut io: Io, track: &Track, verdict: Verdict) -> Option<Io> {
     match (verdict, track.state()) {
         (Verdict::SlowHead, _) => io.refuse(SLOW_HEAD).await,
-        (Verdict::Deadline, State::Head) => {
-            track.all.metrics.cut.inc();
-            tracing::warn!(connection = track.id, "cut at the deadline: half a request's head");
-            io.refuse(TOO_LATE).await;
-        }
+        (Verdict::Deadline, State::Head) => refuse(io, track).await,
         (Verdict::Idle, State::Head) => return Some(io),
         _ => match io.look() {
             Look::Bytes if verdict == Verdict::Idle => return Some(io),
-            Look::Bytes => io.refuse(TOO_LATE).await,
+            Look::Bytes => refuse(io, track).await,
             Look::End => {}
             Look::Nothing => close_idle(io, track).await,
         },
     }
     None
+}
+
+async fn refuse(io: Io, track: &Track) {
+    track.all.metrics.cut.inc();
+    tracing::warn!(connection = track.id, "cut at the deadline: a request not begun, answered 503");
+    io.refuse(TOO_LATE).await;
 }
 
 async fn close_idle(io: Io, track: &Track) {

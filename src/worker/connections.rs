@@ -8,7 +8,8 @@
 //! while it serves.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+use std::sync::atomic::{AtomicU8, AtomicU64, fence};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
@@ -83,6 +84,7 @@ impl Connections {
     /// Moves on to `phase` (never back) and wakes every connection to act on it.
     pub(crate) fn advance(&self, phase: Phase) {
         self.phase.fetch_max(phase as u8, Relaxed);
+        fence(SeqCst);
         if phase == Phase::Deadline {
             self.deadline.cancel();
         }

@@ -3,8 +3,7 @@
 use std::io;
 use std::process::ExitCode;
 
-use super::{Address, BadAddress};
-use crate::span::BadSpan;
+use super::Address;
 
 /// Why a worker did not get as far as READY.
 #[derive(Debug, thiserror::Error)]
@@ -19,7 +18,10 @@ pub enum Error {
         why: String,
     },
     /// There is nothing to listen on.
-    #[error("no listening socket: start it by systemd with a socket unit, or give --listen ADDR")]
+    #[error(
+        "no listening socket: start it by systemd with a socket unit, or give --listen ADDR \
+             (WORKER_LISTEN=ADDR)"
+    )]
     NoSocket,
     /// systemd passed sockets and an address was given too.
     #[error("--listen {0}: systemd passed {1} socket(s) already; leave --listen out")]
@@ -62,17 +64,5 @@ impl Error {
 
     pub(crate) fn value(name: &str, why: impl ToString) -> Self {
         Self::Value { name: name.to_owned(), why: why.to_string() }
-    }
-}
-
-impl From<BadSpan> for Error {
-    fn from(bad: BadSpan) -> Self {
-        Self::value("time span", bad)
-    }
-}
-
-impl From<BadAddress> for Error {
-    fn from(bad: BadAddress) -> Self {
-        Self::value("address", bad)
     }
 }

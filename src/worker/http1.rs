@@ -13,6 +13,7 @@ use tokio::time::timeout;
 
 use super::App;
 use super::connection::leave;
+use super::connections::Phase;
 use super::io::Io;
 use super::limits::{Limits, Verdict};
 use super::service::Tracked;
@@ -75,11 +76,17 @@ async fn give_up<A: App>(mut http: Http1<A>, track: &Track) {
     let has_begun = track.in_flight() > track.unanswered();
     if has_begun || timeout(FAREWELL_LIMIT, &mut http).await.is_err() {
         if track.in_flight() == 0 {
-            track.all.metrics.cut.inc();
-            tracing::warn!(connection = track.id, "cut: a response that its client did not read");
+            note_unread(track);
         }
         http.into_parts().io.into_inner().reset();
     }
+}
+
+fn note_unread(track: &Track) {
+    if track.all.phase() == Phase::Deadline {
+        track.all.metrics.cut.inc();
+    }
+    tracing::warn!(connection = track.id, "cut: a response that its client does not read");
 }
 
 fn note_end(track: &Track, result: hyper::Result<()>) {

@@ -6,7 +6,7 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use hyper::server::conn::http2::{Builder, Connection};
+use hyper::server::conn::http2::Builder;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::time::{Sleep, sleep};
 
@@ -21,8 +21,6 @@ use super::track::Track;
 /// How long a client has to answer the PING behind the first GOAWAY.
 const GOAWAY_LIMIT: Duration = Duration::from_secs(5);
 
-type Http2<A> = Connection<TokioIo<Io>, Tracked<A>, TokioExecutor>;
-
 /// Serves streams until the client ends the connection, or we have said goodbye.
 pub(crate) async fn serve<A: App>(io: Io, service: Tracked<A>, mut limits: Limits) {
     let track = service.track.clone();
@@ -36,10 +34,13 @@ pub(crate) async fn serve<A: App>(io: Io, service: Tracked<A>, mut limits: Limit
         }
         track.note_no_head();
         let verdict = limits.poll(cx);
-        match leaving.poll::<A>(http.as_mut(), &track, verdict, cx) {
-            Poll::Ready(()) => Poll::Ready(None),
-            Poll::Pending => http.as_mut().poll(cx).map(Some),
+        if leaving.begins(&track, verdict) {
+            http.as_mut().graceful_shutdown();
+            if let Poll::Ready(result) = http.as_mut().poll(cx) {
+                return Poll::Ready(Some(result));
+            }
         }
+        leaving.poll(&track, cx).map(|()| None)
     });
     if let Some(Err(error)) = ended.await {
         tracing::debug!(connection = track.id, "connection ended: {error}");
@@ -54,20 +55,20 @@ enum Leaving {
 }
 
 impl Leaving {
-    /// Ready when the connection is to be dropped.
-    fn poll<A: App>(
-        &mut self,
-        http: Pin<&mut Http2<A>>,
-        track: &Track,
-        verdict: Poll<Verdict>,
-        cx: &mut Context<'_>,
-    ) -> Poll<()> {
-        let phase = track.all.phase();
+    /// Whether it is time to say goodbye, just now.
+    fn begins(&mut self, track: &Track, verdict: Poll<Verdict>) -> bool {
         let is_over = matches!(verdict, Poll::Ready(verdict) if verdict != Verdict::Stuck);
-        if matches!(self, Self::No) && (phase != Phase::Serving || is_over) {
-            http.graceful_shutdown();
-            *self = Self::GoingAway(Box::pin(sleep(GOAWAY_LIMIT)));
+        let begins = track.all.phase() != Phase::Serving || is_over;
+        if !begins || !matches!(self, Self::No) {
+            return false;
         }
+        *self = Self::GoingAway(Box::pin(sleep(GOAWAY_LIMIT)));
+        true
+    }
+
+    /// Ready when the connection is to be dropped.
+    fn poll(&mut self, track: &Track, cx: &mut Context<'_>) -> Poll<()> {
+        let phase = track.all.phase();
         if matches!(self, Self::GoingAway(_)) && phase == Phase::Deadline {
             *self = Self::Farewell(Box::pin(sleep(FAREWELL_LIMIT)));
         }

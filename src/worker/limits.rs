@@ -54,18 +54,21 @@ impl Limits {
         }
         if state == State::Head {
             self.head_since.get_or_insert_with(Instant::now);
-        } else {
-            self.head_since = None;
+            return self.poll_timer(cx, state);
         }
-        self.poll_timer(cx, state)
+        self.head_since = None;
+        match &self.timer {
+            // Whatever it was armed for is not later than what is due now. Usually it fires too
+            // early and is armed again then: that is cheaper than once a request.
+            Some(timer) if !timer.is_elapsed() => Poll::Pending,
+            _ => self.poll_timer(cx, state),
+        }
     }
 
     fn poll_timer(&mut self, cx: &mut Context<'_>, state: State) -> Poll<Verdict> {
         let due = self.due();
         match &mut self.timer {
-            // Usually it fires too early, and is armed again then: cheaper than once a request.
-            Some(timer) if timer.deadline() <= due && !timer.is_elapsed() => return Poll::Pending,
-            Some(timer) if timer.is_elapsed() => {}
+            Some(timer) if timer.deadline() <= due => {}
             Some(timer) => timer.as_mut().reset(due),
             None => self.timer = Some(Box::pin(sleep_until(due))),
         }
@@ -74,7 +77,8 @@ impl Limits {
             let now = Instant::now();
             let is_due = due <= now;
             match state {
-                State::Busy if self.track.in_flight() > 0 => {}
+                // A big response can be with hyper as a whole and take long to get out.
+                State::Busy if self.track.in_flight() > 0 || self.track.take_moving() => {}
                 State::Head if is_due => return Poll::Ready(Verdict::SlowHead),
                 State::Busy if is_due => return Poll::Ready(Verdict::Stuck),
                 _ if is_due => return Poll::Ready(Verdict::Idle),

@@ -30,7 +30,7 @@ pub fn start() -> Result<(), Error> {
     let started = match journal {
         Some(journal) => lines.with(journal.with_field_prefix(None)).try_init(),
         None => {
-            let with_priority = env::var_os("INVOCATION_ID").is_some();
+            let with_priority = is_under_systemd();
             let lines_to_stderr = tracing_subscriber::fmt::layer()
                 .event_format(Line { with_priority })
                 .with_ansi(false)
@@ -39,6 +39,19 @@ pub fn start() -> Result<(), Error> {
         }
     };
     started.map_err(|error| Error::Log(error.to_string()))
+}
+
+/// Says why there is no worker, in one line, whether logging was started or not.
+pub(crate) fn last_word(error: &Error) {
+    match is_under_systemd() {
+        true => eprintln!("<3>worker: {error}"),
+        false => eprintln!("worker: {error}"),
+    }
+}
+
+/// systemd reads `<N>` in front of a line as its priority (SyslogLevelPrefix= in systemd.exec(5)).
+fn is_under_systemd() -> bool {
+    env::var_os("INVOCATION_ID").is_some()
 }
 
 /// systemd names the device and inode of the journal's stream, so that a redirected stderr is told

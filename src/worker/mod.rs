@@ -36,6 +36,7 @@ mod error;
 mod http1;
 mod http2;
 mod identity;
+mod in_flight;
 mod inherit;
 mod io;
 mod limits;
@@ -110,7 +111,7 @@ pub fn finish(result: Result<Outcome, Error>) -> ExitCode {
     match result {
         Ok(outcome) => outcome.exit_code(),
         Err(error) => {
-            eprintln!("worker: {error}");
+            log::last_word(&error);
             error.exit_code()
         }
     }
@@ -171,12 +172,13 @@ impl Worker {
         let mut signals = Signals::new()?;
         let listeners = Listener::all(sockets)?;
         let admin = Admin::open(&config, &connections)?;
-        let accepting = accept::start(listeners, app, &connections);
+        let mut accepting = accept::start(listeners, app, &connections);
         let herald = notify::ready(&connections);
 
         signals.terminate().await;
         connections.advance(Phase::Draining);
-        drop(accepting);
+        // Waited for: with several threads a client may just be on its way in.
+        accepting.shutdown().await;
         let told = notify::stopping(&connections);
         let outcome = drain::run(&config, &connections, &mut signals).await;
         told.await;

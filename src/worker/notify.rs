@@ -3,6 +3,7 @@
 //! The watchdog is fed by the runtime that serves, so that a stuck runtime is noticed; but it never
 //! waits for systemd, whose queue is full while it reloads: a thread beside it does.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -98,7 +99,11 @@ async fn send(text: String) {
 /// Without systemd nothing is sent; an error means that systemd is not there right now, and is
 /// worth no more than a line.
 fn send_now(states: &[NotifyState<'_>]) {
-    if let Err(error) = sd_notify::notify(states) {
-        tracing::debug!("systemd was not told: {error}");
+    loop {
+        match sd_notify::notify(states) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return tracing::debug!("systemd was not told: {error}"),
+            Ok(()) => return,
+        }
     }
 }

@@ -17,7 +17,8 @@ use pin_project_lite::pin_project;
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
 use super::connections::Phase;
-use super::track::{InFlight, Track};
+use super::in_flight::InFlight;
+use super::track::Track;
 use super::{App, BoxError};
 
 /// The protocol a connection speaks.
@@ -58,8 +59,7 @@ pin_project! {
         in_flight: Option<InFlight>,
         protocol: Protocol,
         // Made only for a response that is not there at once.
-        #[pin]
-        deadline: Option<WaitForCancellationFutureOwned>,
+        deadline: Option<Deadline>,
     }
 }
 
@@ -67,7 +67,7 @@ impl<A: App> Future for TrackedFuture<A> {
     type Output = Result<Response<TrackedBody<A::Body>>, BoxError>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut this = self.project();
+        let this = self.project();
         let Some(in_flight) = this.in_flight.as_ref() else { return Poll::Pending };
         let polled = match this.response.as_pin_mut() {
             Some(response) => poll_app::<A>(response, in_flight, cx),
@@ -77,13 +77,7 @@ impl<A: App> Future for TrackedFuture<A> {
             Poll::Ready(Some(response)) => response.map(Some),
             Poll::Ready(None) => last_response(StatusCode::INTERNAL_SERVER_ERROR),
             Poll::Pending => {
-                if this.deadline.is_none() {
-                    let token = in_flight.track().all.deadline.clone();
-                    this.deadline.set(Some(token.cancelled_owned()));
-                }
-                if let Some(deadline) = this.deadline.as_pin_mut() {
-                    ready!(deadline.poll(cx));
-                }
+                ready!(poll_deadline(this.deadline, in_flight.track(), cx));
                 in_flight.cut("answered 503");
                 refused()
             }
@@ -99,6 +93,14 @@ impl<A: App> Future for TrackedFuture<A> {
         let protocol = *this.protocol;
         Poll::Ready(Ok(response.map(|body| TrackedBody::new(body, in_flight, protocol))))
     }
+}
+
+/// The wait for the drain's deadline.
+type Deadline = Pin<Box<WaitForCancellationFutureOwned>>;
+
+fn poll_deadline(wait: &mut Option<Deadline>, track: &Track, cx: &mut Context<'_>) -> Poll<()> {
+    let token = || Box::pin(track.all.deadline.clone().cancelled_owned());
+    wait.get_or_insert_with(token).as_mut().poll(cx)
 }
 
 /// `None`: the app panicked or failed, which is logged here.
@@ -150,8 +152,7 @@ pin_project! {
         body: Option<B>,
         in_flight: InFlight,
         protocol: Protocol,
-        #[pin]
-        deadline: Option<WaitForCancellationFutureOwned>,
+        deadline: Option<Deadline>,
     }
 }
 
@@ -179,13 +180,7 @@ impl<B: Body<Error: Into<BoxError>>> Body for TrackedBody<B> {
             // Its connection is reset: hyper would close it, which can look like a whole response.
             Poll::Pending if *this.protocol == Protocol::Http1 => return Poll::Pending,
             Poll::Pending => {
-                if this.deadline.is_none() {
-                    let token = this.in_flight.track().all.deadline.clone();
-                    this.deadline.set(Some(token.cancelled_owned()));
-                }
-                if let Some(deadline) = this.deadline.as_pin_mut() {
-                    ready!(deadline.poll(cx));
-                }
+                ready!(poll_deadline(this.deadline, this.in_flight.track(), cx));
                 return Poll::Ready(Some(Err("cut at the drain deadline".into())));
             }
         };

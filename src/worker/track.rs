@@ -1,21 +1,19 @@
-//! What is known of one connection, and of each request in flight on it.
+//! What is known of one connection.
 //!
 //! ```text
 //! fresh ─► head ─► busy ─► idle ─► head …   ─► closing
 //! ```
 //!
 //! hyper does not say whether a connection is idle, so its bytes ([`super::io`]) and its requests
-//! ([`super::service`]) are noted here.
+//! ([`super::in_flight`]) are noted here.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU64, fence};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
-use hyper::Method;
-use hyper::http::uri::PathAndQuery;
-
-use super::connections::{Connections, Phase};
+use super::connections::Connections;
 
 /// What a connection is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,17 +45,24 @@ impl State {
     }
 }
 
+/// One request in flight, and one of them without an answer, in [`Track::requests`].
+const IN_FLIGHT: u64 = 1;
+const UNANSWERED: u64 = 1 << 32;
+
 /// One connection. Every field is written by few and read by anyone, so all are atomic.
 #[derive(Debug)]
 pub(crate) struct Track {
     pub(crate) id: u64,
     pub(crate) all: Arc<Connections>,
-    in_flight: AtomicU32,
-    unanswered: AtomicU32,
+    /// Requests without an answer in the high half, requests in flight in the low one: both
+    /// change together, and this is the hot path.
+    requests: AtomicU64,
     is_fresh: AtomicBool,
     has_part_of_head: AtomicBool,
     is_unflushed: AtomicBool,
     is_closing: AtomicBool,
+    /// Bytes were written since somebody last asked.
+    is_moving: AtomicBool,
     /// Milliseconds from the worker's epoch to the end of the last request (or the accept).
     quiet_since: AtomicU64,
     waker: OnceLock<Waker>,
@@ -69,12 +74,12 @@ impl Track {
         Self {
             id,
             all,
-            in_flight: AtomicU32::new(0),
-            unanswered: AtomicU32::new(0),
+            requests: AtomicU64::new(0),
             is_fresh: AtomicBool::new(true),
             has_part_of_head: AtomicBool::new(false),
             is_unflushed: AtomicBool::new(false),
             is_closing: AtomicBool::new(false),
+            is_moving: AtomicBool::new(false),
             quiet_since,
             waker: OnceLock::new(),
         }
@@ -92,16 +97,35 @@ impl Track {
 
     /// Requests whose response has not been written to its end.
     pub(crate) fn in_flight(&self) -> u32 {
-        self.in_flight.load(Relaxed)
+        self.requests.load(Relaxed) as u32
     }
 
     /// Requests in flight whose response has not begun.
     pub(crate) fn unanswered(&self) -> u32 {
-        self.unanswered.load(Relaxed)
+        (self.requests.load(Relaxed) / UNANSWERED) as u32
     }
 
     pub(crate) fn quiet_since(&self) -> Instant {
         self.all.epoch + Duration::from_millis(self.quiet_since.load(Relaxed))
+    }
+
+    pub(crate) fn note_request(&self) {
+        self.requests.fetch_add(UNANSWERED + IN_FLIGHT, Relaxed);
+        self.has_part_of_head.store(false, Relaxed);
+    }
+
+    pub(crate) fn note_answered(&self) {
+        self.requests.fetch_sub(UNANSWERED, Relaxed);
+    }
+
+    /// A request has ended; its last bytes may still be on their way out.
+    pub(crate) fn note_finished(&self, was_answered: bool, now: Instant) {
+        let since_epoch = now.duration_since(self.all.epoch).as_millis() as u64;
+        self.quiet_since.store(since_epoch, Relaxed);
+        self.has_part_of_head.store(false, Relaxed);
+        self.is_unflushed.store(true, Relaxed);
+        let unanswered = if was_answered { 0 } else { UNANSWERED };
+        self.requests.fetch_sub(unanswered + IN_FLIGHT, Relaxed);
     }
 
     /// Bytes arrived: those of a head, unless a request comes of them or they are its body.
@@ -112,7 +136,13 @@ impl Track {
     }
 
     pub(crate) fn note_written(&self, bytes: usize) {
+        self.is_moving.store(true, Relaxed);
         self.all.note_moved(bytes);
+    }
+
+    /// Whether anything was written since this was last asked.
+    pub(crate) fn take_moving(&self) -> bool {
+        self.is_moving.swap(false, Relaxed)
     }
 
     pub(crate) fn note_flushed(&self) {
@@ -130,92 +160,16 @@ impl Track {
 
     /// Notes whom to wake; a connection is one task, and its waker stays the same.
     pub(crate) fn register(&self, cx: &Context<'_>) {
-        self.waker.get_or_init(|| cx.waker().clone());
+        if self.waker.get().is_none() && self.waker.set(cx.waker().clone()).is_ok() {
+            // Pairs with the one in `Connections::advance`: either that sees this waker, or the
+            // caller, who looks at the phase next, sees the new phase.
+            fence(SeqCst);
+        }
     }
 
     pub(crate) fn wake(&self) {
         if let Some(waker) = self.waker.get() {
             waker.wake_by_ref();
-        }
-    }
-}
-
-/// One request, from its head to the end of its response, whatever ends it.
-#[derive(Debug)]
-pub(crate) struct InFlight {
-    track: Arc<Track>,
-    started: Instant,
-    method: Method,
-    path: Option<PathAndQuery>,
-    /// 0 until the response's head is there.
-    status: u16,
-    is_complete: bool,
-}
-
-impl InFlight {
-    pub(crate) fn begin<B>(track: &Arc<Track>, request: &hyper::Request<B>) -> Self {
-        track.in_flight.fetch_add(1, Relaxed);
-        track.unanswered.fetch_add(1, Relaxed);
-        track.has_part_of_head.store(false, Relaxed);
-        Self {
-            track: track.clone(),
-            started: Instant::now(),
-            method: request.method().clone(),
-            path: request.uri().path_and_query().cloned(),
-            status: 0,
-            is_complete: false,
-        }
-    }
-
-    pub(crate) fn track(&self) -> &Track {
-        &self.track
-    }
-
-    /// Notes the response's head.
-    pub(crate) fn answered(&mut self, status: hyper::StatusCode) {
-        if self.status == 0 {
-            self.track.unanswered.fetch_sub(1, Relaxed);
-        }
-        self.status = status.as_u16();
-    }
-
-    /// Notes that the whole response was handed to the connection.
-    pub(crate) fn complete(&mut self) {
-        self.is_complete = true;
-    }
-
-    /// `GET /path`, for the log.
-    pub(crate) fn describe(&self) -> String {
-        let path = self.path.as_ref().map_or("*", PathAndQuery::as_str);
-        format!("{} {path}", self.method)
-    }
-
-    /// Counts and logs a request that the deadline cut; `how` says what its client got.
-    pub(crate) fn cut(&self, how: &str) {
-        self.track.all.metrics.cut.inc();
-        let (id, request, age) = (self.track.id, self.describe(), self.started.elapsed());
-        tracing::warn!(connection = id, "cut at the deadline: {request} after {age:.1?}, {how}");
-    }
-}
-
-impl Drop for InFlight {
-    fn drop(&mut self) {
-        let (track, now) = (&self.track, Instant::now());
-        let all = &track.all;
-        if self.status == 0 {
-            track.unanswered.fetch_sub(1, Relaxed);
-        }
-        if !self.is_complete && all.phase() == Phase::Deadline {
-            self.cut("connection aborted");
-        }
-        let since_epoch = now.duration_since(all.epoch).as_millis() as u64;
-        track.quiet_since.store(since_epoch, Relaxed);
-        track.has_part_of_head.store(false, Relaxed);
-        track.is_unflushed.store(true, Relaxed);
-        track.in_flight.fetch_sub(1, Relaxed);
-        all.metrics.request_finished(self.status, now.duration_since(self.started));
-        if all.phase() != Phase::Serving {
-            track.wake();
         }
     }
 }

@@ -10,7 +10,7 @@ use super::world::{Unit, World};
 /// What an answer says may be as old as this when it arrives.
 const NEWS_TAKES: Duration = Duration::from_millis(60);
 
-pub struct Watch {
+pub(crate) struct Watch {
     allowed_down: usize,
     was_up: Vec<bool>,
     members: Vec<String>,
@@ -25,7 +25,7 @@ pub struct Watch {
 }
 
 impl Watch {
-    pub fn new(plan: &Plan, world: &World) -> Self {
+    pub(crate) fn new(plan: &Plan, world: &World) -> Self {
         Self {
             allowed_down: plan.allowed_down(),
             was_up: world.units.iter().map(|unit| unit.state.active.is_up()).collect(),
@@ -39,7 +39,7 @@ impl Watch {
     }
 
     /// Before the action is performed.
-    pub fn sees(&mut self, action: &Action, world: &World) {
+    pub(crate) fn sees(&mut self, action: &Action, world: &World) {
         match action {
             Action::Restart(slot) | Action::Stop(slot) => {
                 self.keeps_the_floor(*slot, world);
@@ -91,7 +91,7 @@ impl Watch {
     }
 
     /// Never more than max-unavailable down by our hand.
-    pub fn looks_at(&self, world: &World) {
+    pub(crate) fn looks_at(&self, world: &World) {
         let down = world.units.iter().filter(|unit| unit.down_by_us).count();
         assert!(down <= self.allowed_down, "{down} are down by our hand");
     }
@@ -109,7 +109,7 @@ impl Watch {
         assert!(serves || fell_now, "{} is called serving: {unit:?}", self.members[i]);
     }
 
-    pub fn judges(&self, outcome: &Outcome, world: &World) {
+    pub(crate) fn judges(&self, outcome: &Outcome, world: &World) {
         assert_eq!(outcome.instances.len(), self.members.len());
         let reachable = !matches!(outcome.reason, Reason::Unreachable { .. });
         for (i, instance) in outcome.instances.iter().enumerate() {

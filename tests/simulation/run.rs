@@ -15,12 +15,12 @@ const MOST_EVENTS: usize = 50_000;
 
 /// How a schedule ended, and everything that was done on the way.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Told {
-    pub reason: &'static str,
-    pub actions: Vec<(Moment, Action)>,
+pub(crate) struct Told {
+    pub(crate) reason: &'static str,
+    pub(crate) actions: Vec<(Moment, Action)>,
 }
 
-pub fn schedule(seed: u64, aloud: bool) -> Told {
+pub(crate) fn schedule(seed: u64, aloud: bool) -> Told {
     let mut rng = Rng::with_seed(seed);
     let (plan, bystanders) = loop {
         if let Some(drawn) = drawn_plan(&mut rng) {

@@ -14,24 +14,24 @@ const SOCKET: &str = "worker.socket";
 
 /// What can go wrong, each as a chance of a thousand.
 #[derive(Debug, Default)]
-pub struct Faults {
-    pub signal_lost: u32,
-    pub signal_doubled: u32,
-    pub answer_lost: u32,
-    pub call_refused: u32,
-    pub call_unheard: u32,
-    pub start_fails: u32,
-    pub start_hangs: u32,
-    pub start_depends: u32,
-    pub crashes_later: u32,
-    pub sick: u32,
-    pub sick_for_ever: u32,
-    pub stop_hangs: u32,
-    pub probe_lost: u32,
+pub(crate) struct Faults {
+    pub(crate) signal_lost: u32,
+    pub(crate) signal_doubled: u32,
+    pub(crate) answer_lost: u32,
+    pub(crate) call_refused: u32,
+    pub(crate) call_unheard: u32,
+    pub(crate) start_fails: u32,
+    pub(crate) start_hangs: u32,
+    pub(crate) start_depends: u32,
+    pub(crate) crashes_later: u32,
+    pub(crate) sick: u32,
+    pub(crate) sick_for_ever: u32,
+    pub(crate) stop_hangs: u32,
+    pub(crate) probe_lost: u32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Job {
+pub(crate) enum Job {
     Stop,
     Start,
     Restart,
@@ -39,23 +39,23 @@ pub enum Job {
 
 /// One unit of the world.
 #[derive(Debug)]
-pub struct Unit {
-    pub state: UnitState,
-    pub job: Option<(JobId, Job)>,
+pub(crate) struct Unit {
+    pub(crate) state: UnitState,
+    pub(crate) job: Option<(JobId, Job)>,
     /// The run whose probe passes from this moment on; `None`: never.
-    pub healthy_from: Option<Moment>,
+    pub(crate) healthy_from: Option<Moment>,
     /// It is not up because a job of ours took it down.
-    pub down_by_us: bool,
+    pub(crate) down_by_us: bool,
     /// A stranger or a crash meddled with it.
-    pub meddled: bool,
+    pub(crate) meddled: bool,
     /// Its last start was made, and failed by itself.
-    pub start_failed: bool,
+    pub(crate) start_failed: bool,
     /// The run that passed the probe last.
-    pub passed: Option<Invocation>,
+    pub(crate) passed: Option<Invocation>,
     /// When it last fell, or began to stop or start.
-    pub changed_at: Moment,
+    pub(crate) changed_at: Moment,
     /// When it came up last; `None` if it was never started here.
-    pub up_since: Option<Moment>,
+    pub(crate) up_since: Option<Moment>,
     /// Steps of the world for older jobs and runs are void.
     era: u64,
 }
@@ -74,19 +74,19 @@ enum Later {
     BusBack,
 }
 
-pub struct World {
-    pub units: Vec<Unit>,
+pub(crate) struct World {
+    pub(crate) units: Vec<Unit>,
     members: usize,
-    pub now: Moment,
-    pub faults: Faults,
-    pub rng: Rng,
-    pub socket_down_since: Option<Moment>,
+    pub(crate) now: Moment,
+    pub(crate) faults: Faults,
+    pub(crate) rng: Rng,
+    pub(crate) socket_down_since: Option<Moment>,
     bus_is_gone: bool,
     agenda: BinaryHeap<Reverse<(Moment, u64)>>,
     entries: std::collections::HashMap<u64, Later>,
     sequence: u64,
     /// Signals and answers get lost, but nothing really goes wrong.
-    pub is_harmless: bool,
+    pub(crate) is_harmless: bool,
     next_job: u32,
     next_run: u8,
 }
@@ -97,7 +97,7 @@ fn ms(millis: u64) -> Duration {
 
 impl World {
     /// A world in which the plan's units are as the plan says, with bystanders after the members.
-    pub fn of(plan: &Plan, mut rng: Rng, bystander_up: &[bool]) -> Self {
+    pub(crate) fn of(plan: &Plan, mut rng: Rng, bystander_up: &[bool]) -> Self {
         let mut world = Self {
             units: Vec::new(),
             members: plan.members().len(),
@@ -205,12 +205,12 @@ impl World {
     }
 
     /// When the next thing happens.
-    pub fn next_at(&self) -> Option<Moment> {
+    pub(crate) fn next_at(&self) -> Option<Moment> {
         self.agenda.peek().map(|Reverse((at, _))| *at)
     }
 
     /// Lets the next thing happen; an event for the heart may come of it.
-    pub fn step(&mut self) -> Option<Event> {
+    pub(crate) fn step(&mut self) -> Option<Event> {
         let Reverse((at, number)) = self.agenda.pop()?;
         self.now = self.now.max(at);
         match self.entries.remove(&number)? {
@@ -238,7 +238,7 @@ impl World {
 
     // ---- what the heart asks for ----
 
-    pub fn perform(&mut self, action: &Action) {
+    pub(crate) fn perform(&mut self, action: &Action) {
         match action {
             Action::ReadGroup { ticket } => self.answer_group(*ticket),
             Action::ReadUnit { slot, ticket } => {
@@ -367,6 +367,7 @@ impl World {
     }
 
     fn begin_start(&mut self, unit: usize) {
+        self.tell_of_a_change(unit);
         let run = self.new_run();
         let healthy_from = self.drawn_health();
         let it = &mut self.units[unit];
@@ -441,10 +442,18 @@ impl World {
         self.units[unit].state.restarts = restarts;
     }
 
+    /// Now and then there is news, and sometimes of nothing.
+    fn tell_of_a_change(&mut self, unit: usize) {
+        if unit < self.members && !self.bus_is_gone && self.rng.bool() {
+            self.after(0, 100, Later::Tell(Event::Changed { slot: Slot(unit) }));
+        }
+    }
+
     fn end_job(&mut self, unit: usize, result: JobResult) {
         let it = &mut self.units[unit];
         it.state.job = None;
         let Some((job, _)) = it.job.take() else { return };
+        self.tell_of_a_change(unit);
         if unit >= self.members || self.bus_is_gone || self.chance(self.faults.signal_lost) {
             return;
         }

@@ -26,6 +26,7 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 /// Puts what it finds at 0 and 1 where systemd puts sockets, and becomes the worker.
 const AS_SYSTEMD_DOES: &str = r#"
     export LISTEN_PID=$$
+    [ -z "$MAX_FILES" ] || ulimit -n "$MAX_FILES"
     case $LISTEN_FDS in
         1) exec 3<&0 0</dev/null ;;
         2) exec 3<&0 4<&1 0</dev/null 1>&2 ;;
@@ -132,7 +133,12 @@ impl Worker {
         let mut said = Vec::new();
         while let Some(left) = until.checked_duration_since(Instant::now()) {
             self.notifications.set_read_timeout(Some(left.max(Duration::from_millis(1)))).unwrap();
-            let Ok(length) = self.notifications.recv(&mut buffer) else { break };
+            let length = match self.notifications.recv(&mut buffer) {
+                Ok(length) => length,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(error) => panic!("cannot hear it: {error}; log: {}", self.stderr()),
+            };
             let message = String::from_utf8_lossy(&buffer[..length]).into_owned();
             if message.contains(text) {
                 return message;
@@ -205,6 +211,16 @@ impl Worker {
             assert!(Instant::now() < until, "{name} is {found}, not {value}");
             std::thread::sleep(Duration::from_millis(5));
             found = self.metric(name);
+        }
+    }
+
+    /// Waits until its log contains `text`.
+    #[track_caller]
+    pub fn logs(&self, text: &str) {
+        let until = Instant::now() + PATIENCE;
+        while !self.stderr().contains(text) {
+            assert!(Instant::now() < until, "never logged {text:?}: {}", self.stderr());
+            std::thread::sleep(Duration::from_millis(5));
         }
     }
 

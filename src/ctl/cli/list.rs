@@ -55,7 +55,7 @@ async fn row(scope: Scope, instance: &Instance) -> [String; 8] {
         None => (none(), none()),
         Some(Err(why)) => (none(), why),
         Some(Ok(answer)) => {
-            (answer.version.unwrap_or_else(none), answer.status.unwrap_or_else(none))
+            (answer.version.unwrap_or_else(none), answer.state.unwrap_or_else(none))
         }
     };
     [

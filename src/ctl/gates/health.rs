@@ -4,8 +4,6 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use serde::Deserialize;
-
 use super::http;
 use super::url::{HealthUrl, Target};
 use crate::ctl::error::Error;
@@ -47,14 +45,34 @@ impl fmt::Display for Probe {
 }
 
 /// What a worker says of itself at `/healthz`.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Answer {
-    /// The run that answers.
+    /// The run that answers, as it was written.
     pub invocation: Option<String>,
     /// The version of the app.
     pub version: Option<String>,
-    /// What it is doing.
-    pub status: Option<String>,
+    /// What it is doing: `serving`, `draining`.
+    pub state: Option<String>,
+}
+
+impl Answer {
+    /// Reads what it can: any service may answer, and in any form.
+    fn read(body: &[u8]) -> Self {
+        let json: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
+        let field = |name| match json.get(name)? {
+            serde_json::Value::Null => None,
+            serde_json::Value::String(text) => Some(text.clone()),
+            other => Some(other.to_string()),
+        };
+        Self { invocation: field("invocation"), version: field("version"), state: field("state") }
+    }
+
+    /// Whether it may be this run's: one that does not name its run is believed.
+    fn is_from(&self, invocation: Invocation) -> bool {
+        let same =
+            |text: &String| text.replace('-', "").eq_ignore_ascii_case(&invocation.to_string());
+        self.invocation.as_ref().is_none_or(same)
+    }
 }
 
 impl FromStr for Health {
@@ -102,37 +120,22 @@ impl Probe {
             Ok((status, _)) if !status.is_success() => {
                 Verdict::NotYet(format!("{} answered {status}", self.target))
             }
-            Ok((_, body)) => self.judge(&body, invocation),
-        }
-    }
-
-    fn judge(&self, body: &[u8], invocation: Invocation) -> Verdict {
-        let answer: Answer = serde_json::from_slice(body).unwrap_or_default();
-        match answer.invocation {
-            Some(other)
-                if !other.replace('-', "").eq_ignore_ascii_case(&invocation.to_string()) =>
-            {
+            Ok((_, body)) if !Answer::read(&body).is_from(invocation) => {
                 Verdict::NotYet(format!("{} was answered by another run", self.target))
             }
-            _ => Verdict::Passed,
+            Ok(_) => Verdict::Passed,
         }
     }
 }
 
-/// What a running instance says of itself: its answer, or why there is none.
-///
-/// # Errors
-///
-/// Why there is no answer, in a few words.
+/// What a running instance says of itself, or in a few words why it says nothing; `None` if it
+/// has no admin socket.
 pub async fn ask_health(scope: Scope, instance: &Instance) -> Option<Result<Answer, String>> {
     let socket = admin_socket(scope, instance).filter(|socket| socket.exists())?;
     let target = Target::Unix { socket, path: "/healthz".to_owned() };
     Some(http::get(&target).await.map(|(status, body)| {
-        let mut answer: Answer = serde_json::from_slice(&body).unwrap_or_default();
-        answer.status.get_or_insert_with(|| match status.is_success() {
-            true => "ok".to_owned(),
-            false => status.as_u16().to_string(),
-        });
+        let mut answer = Answer::read(&body);
+        answer.state.get_or_insert_with(|| status.to_string());
         answer
     }))
 }
@@ -149,4 +152,23 @@ fn admin_socket(scope: Scope, instance: &Instance) -> Option<PathBuf> {
     let is_own = |directory: &&String| directory.contains(instance_name);
     let directory = instance.runtime_directories.iter().find(is_own)?;
     Some(scope.runtime_dir().join(directory).join("admin.sock"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_its_own_run_can_answer_for_an_instance() {
+        let ours = Invocation([0xab; 16]);
+        let hex = ours.to_string();
+        let is_from = |body: String| Answer::read(body.as_bytes()).is_from(ours);
+        assert!(is_from(format!("{{\"invocation\":\"{hex}\",\"instance\":\"1\"}}")));
+        for silent in ["", "fine", "[]", "{}", "{\"invocation\":null}", "{\"status\":1}"] {
+            assert!(is_from(silent.to_owned()), "{silent}");
+        }
+        for other in ["\"\"", "\"00\"", "1", "{}", "\"-\""] {
+            assert!(!is_from(format!("{{\"invocation\":{other}}}")), "{other}");
+        }
+    }
 }

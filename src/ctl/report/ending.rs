@@ -13,6 +13,8 @@ pub struct Ending<'a> {
     pub group: &'a Group,
     /// How it ended.
     pub outcome: &'a Outcome,
+    /// The groups that would have been rolled next.
+    pub not_begun: &'a [Group],
 }
 
 impl Ending<'_> {
@@ -80,7 +82,8 @@ impl Ending<'_> {
                 _ => Some(format!("{} {many}", listed(&names))),
             }
         };
-        groups.into_iter().filter_map(sentence).collect::<Vec<_>>().join("; ")
+        let not_begun = self.not_begun.iter().map(|group| format!("{} was not begun", group.name));
+        groups.into_iter().filter_map(sentence).chain(not_begun).collect::<Vec<_>>().join("; ")
     }
 
     fn next(&self) -> String {

@@ -114,20 +114,21 @@ impl Group {
         if self.instances.is_empty() {
             return Err(Error::Refused(self.all_left_out()));
         }
-        if let Some(stale) = self.instances.iter().find(|it| it.needs_reload) {
-            return Err(Error::Refused(format!(
-                "{} was changed on disk and systemd has not read it; nothing was touched\n  \
-                 next: {}",
-                stale.unit.full(),
-                self.scope.systemctl("daemon-reload")
-            )));
-        }
+        // systemd says of a unit that it cannot load that it needs a reload, too.
         let blocked = self.instances.iter().find_map(|it| Some((it, it.obstacle()?)));
-        blocked.map_or(Ok(()), |(it, why)| {
+        if let Some((it, why)) = blocked {
             let unit = it.unit.full();
             let next = self.scope.systemctl(&format!("status {unit}"));
-            Err(Error::Refused(format!("{unit} {why}; nothing was touched\n  next: {next}")))
-        })
+            return Err(Error::Refused(format!(
+                "{unit} {why}; nothing was touched\n  next: {next}"
+            )));
+        }
+        let Some(stale) = self.instances.iter().find(|it| it.needs_reload) else { return Ok(()) };
+        Err(Error::Refused(format!(
+            "{} was changed on disk and systemd has not read it; nothing was touched\n  next: {}",
+            stale.unit.full(),
+            self.scope.systemctl("daemon-reload")
+        )))
     }
 
     fn all_left_out(&self) -> String {

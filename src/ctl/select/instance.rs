@@ -8,8 +8,8 @@ use crate::ctl::systemd::{Properties, Systemd};
 use crate::ctl::unit_name::UnitName;
 use crate::roll::{ActiveState, UnitState};
 
-/// What the gates may take on top of the unit's own start timeout.
-const GATES_LIMIT: Duration = Duration::from_secs(30);
+/// What is added to a unit's own timeouts: systemd's SIGKILL, the gates, a busy machine.
+const MARGIN: Duration = Duration::from_secs(30);
 /// What is taken for a unit that waits for ever.
 const LONGEST: Duration = Duration::from_secs(15 * 60);
 
@@ -118,7 +118,7 @@ impl Instance {
     /// How long its stop may take, and its start with the gates.
     pub fn timeout(&self) -> Duration {
         let (stop, start) = self.timeouts;
-        let start = start.map_or(LONGEST, |start| start.saturating_add(GATES_LIMIT));
-        max(stop.unwrap_or(LONGEST), start).min(LONGEST)
+        let longer = max(stop.unwrap_or(LONGEST), start.unwrap_or(LONGEST));
+        longer.saturating_add(MARGIN).min(LONGEST)
     }
 }

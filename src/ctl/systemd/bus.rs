@@ -10,6 +10,7 @@ use crate::ctl::scope::Scope;
 pub(super) const SYSTEMD: &str = "org.freedesktop.systemd1";
 pub(super) const MANAGER: &str = "org.freedesktop.systemd1.Manager";
 pub(super) const MANAGER_PATH: &str = "/org/freedesktop/systemd1";
+pub(super) const UNITS_PATH: &str = "/org/freedesktop/systemd1/unit";
 
 /// A manager under daemon-reload answers nobody for a while; longer than this is not that.
 const CALL_LIMIT: Duration = Duration::from_secs(25);

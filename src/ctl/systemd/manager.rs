@@ -2,7 +2,7 @@
 
 use zbus::{OwnedObjectPath, OwnedVariant};
 
-use super::bus::{CallError, Systemd};
+use super::bus::{CallError, Systemd, UNITS_PATH};
 use super::properties::Properties;
 use crate::roll::JobId;
 
@@ -139,8 +139,8 @@ impl Systemd {
 }
 
 /// The object path of a unit: every byte but ASCII letters and digits as `_xx`.
-fn object_path(unit: &str) -> String {
-    let mut path = String::from("/org/freedesktop/systemd1/unit/");
+pub(in crate::ctl) fn object_path(unit: &str) -> String {
+    let mut path = format!("{UNITS_PATH}/");
     for (place, byte) in unit.bytes().enumerate() {
         match byte.is_ascii_alphabetic() || (place > 0 && byte.is_ascii_digit()) {
             true => path.push(char::from(byte)),

@@ -9,6 +9,7 @@ mod properties;
 mod watch;
 
 pub use bus::{CallError, Systemd};
+pub(super) use manager::object_path;
 pub use manager::{UnitFile, Wish};
 pub use properties::Properties;
 pub use watch::{Heard, Watch};

@@ -1,4 +1,4 @@
-//! The two signals that a roll listens to, and the way back when the bus or systemd was away.
+//! The signals that a roll listens to, and the way back when the bus or systemd was away.
 
 use std::num::NonZeroUsize;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use futures_util::stream::{Select, select};
 use tokio::time::{Instant, sleep};
 use zbus::{MatchRule, Message, MessageStream, OwnedObjectPath};
 
-use super::bus::{CallError, MANAGER, SYSTEMD, Systemd};
+use super::bus::{CallError, MANAGER, SYSTEMD, Systemd, UNITS_PATH};
 use crate::ctl::scope::Scope;
 use crate::roll::{JobId, JobResult};
 
@@ -19,7 +19,7 @@ const TRY_AGAIN: Duration = Duration::from_millis(100);
 /// The signals of one connection.
 #[derive(Debug)]
 pub struct Watch {
-    signals: Select<MessageStream, MessageStream>,
+    signals: Select<MessageStream, Select<MessageStream, MessageStream>>,
 }
 
 /// What a [`Watch`] heard.
@@ -33,6 +33,11 @@ pub enum Heard {
         unit: String,
         /// How it ended.
         result: JobResult,
+    },
+    /// Something of the unit at this object path changed.
+    Changed {
+        /// As [`object_path`](super::object_path) makes it.
+        path: String,
     },
     /// systemd left the bus, or the bus itself went away.
     Away,
@@ -48,8 +53,9 @@ impl Watch {
     pub async fn open(systemd: &Systemd) -> Result<Self, CallError> {
         let jobs = stream(systemd, job_rule()?).await?;
         let owners = stream(systemd, owner_rule()?).await?;
+        let changes = stream(systemd, change_rule()?).await?;
         systemd.subscribe().await?;
-        Ok(Self { signals: select(jobs, owners) })
+        Ok(Self { signals: select(jobs, select(owners, changes)) })
     }
 
     /// Waits for the next signal of interest.
@@ -99,6 +105,16 @@ fn job_rule() -> zbus::Result<MatchRule<'static>> {
         .build()
 }
 
+fn change_rule() -> zbus::Result<MatchRule<'static>> {
+    MatchRule::builder()
+        .msg_type(zbus::message::Type::Signal)
+        .sender(SYSTEMD)
+        .path_namespace(UNITS_PATH)
+        .interface("org.freedesktop.DBus.Properties")
+        .member("PropertiesChanged")
+        .build()
+}
+
 fn owner_rule() -> zbus::Result<MatchRule<'static>> {
     MatchRule::builder()
         .msg_type(zbus::message::Type::Signal)
@@ -116,12 +132,20 @@ async fn stream(systemd: &Systemd, rule: MatchRule<'static>) -> Result<MessageSt
 }
 
 fn read(message: &Message) -> Option<Heard> {
-    let body = message.body();
-    if message.header().member()?.as_str() == "NameOwnerChanged" {
-        let (_, old_owner, _): (String, String, String) = body.deserialize().ok()?;
-        // Without an old owner this is systemd coming back: whoever heard it leave knows already.
-        return (!old_owner.is_empty()).then_some(Heard::Away);
+    let (body, header) = (message.body(), message.header());
+    match header.member()?.as_str() {
+        "NameOwnerChanged" => {
+            let (_, old_owner, _): (String, String, String) = body.deserialize().ok()?;
+            // Without an old owner this is systemd coming back: whoever heard it leave knows.
+            (!old_owner.is_empty()).then_some(Heard::Away)
+        }
+        "PropertiesChanged" => Some(Heard::Changed { path: header.path()?.to_string() }),
+        _ => job_removed(message),
     }
+}
+
+fn job_removed(message: &Message) -> Option<Heard> {
+    let body = message.body();
     let (id, _, unit, result): (u32, OwnedObjectPath, String, String) = body.deserialize().ok()?;
     let Ok(result) = result.parse();
     Some(Heard::JobRemoved { job: JobId(id), unit, result })

@@ -22,6 +22,8 @@ use super::unit::{Invocation, JobId, JobResult, UnitState};
 
 /// An instance in flight is read at least this often, for signals can be lost.
 pub(super) const READ_INTERVAL: Duration = Duration::from_secs(1);
+/// News of an instance comes in bursts, and is read no more often than this.
+const NEWS_INTERVAL: Duration = Duration::from_millis(50);
 /// A probe without an answer is asked again after this; the driver's own limit is shorter.
 const PROBE_LIMIT: Duration = Duration::from_secs(10);
 /// The waits between two probes grow from the first to the last.
@@ -90,7 +92,9 @@ pub(super) struct Instance {
     began: Moment,
     ended: Moment,
     deadline: Moment,
-    next_read: Moment,
+    last_read: Moment,
+    /// Something of it changed since.
+    is_news: bool,
     /// Answers to questions older than this one are about the past.
     valid_from: Ticket,
     state: UnitState,
@@ -119,7 +123,8 @@ impl Instance {
             began: Moment::default(),
             ended: Moment::default(),
             deadline: Moment::default(),
-            next_read: Moment::default(),
+            last_read: Moment::default(),
+            is_news: false,
             valid_from: Ticket::default(),
             state: UnitState::default(),
             old: None,
@@ -181,7 +186,7 @@ impl Instance {
             Step::Closing { again, called: false, .. } => *again,
             _ => self.deadline,
         };
-        Some(timer.min(self.next_read).min(self.deadline))
+        Some(timer.min(self.next_read()).min(self.deadline))
     }
 
     // ---- what the roll tells it ----
@@ -245,6 +250,11 @@ impl Instance {
         if self.is_busy() {
             self.look(cx);
         }
+    }
+
+    /// systemd says that something of it changed, and not what.
+    pub(super) fn changed(&mut self) {
+        self.is_news = self.is_busy();
     }
 
     pub(super) fn queued(&mut self, job: JobId, cx: &mut Context) {
@@ -374,7 +384,7 @@ impl Instance {
             return self.time_is_up(cx);
         }
         self.probe_if_due(cx);
-        if cx.now >= self.next_read || self.wants_its_last_read(cx.now) {
+        if cx.now >= self.next_read() || self.wants_its_last_read(cx.now) {
             self.look(cx);
         }
     }
@@ -384,12 +394,17 @@ impl Instance {
     }
 
     fn was_read_since(&self, moment: Moment) -> bool {
-        self.next_read >= moment + READ_INTERVAL
+        self.last_read >= moment
+    }
+
+    fn next_read(&self) -> Moment {
+        self.last_read + if self.is_news { NEWS_INTERVAL } else { READ_INTERVAL }
     }
 
     pub(super) fn look(&mut self, cx: &mut Context) {
         let ticket = cx.ticket();
-        self.next_read = cx.now + READ_INTERVAL;
+        self.last_read = cx.now;
+        self.is_news = false;
         cx.actions.push(Action::ReadUnit { slot: self.slot, ticket });
     }
 

@@ -1,0 +1,81 @@
+//! One request in flight: counted, timed and, if need be, named in the log, however it ends.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use hyper::http::uri::PathAndQuery;
+use hyper::{Method, Request, StatusCode};
+
+use super::connections::Phase;
+use super::track::Track;
+
+/// One request, from its head to the end of its response, whatever ends it.
+#[derive(Debug)]
+pub(crate) struct InFlight {
+    track: Arc<Track>,
+    started: Instant,
+    method: Method,
+    path: Option<PathAndQuery>,
+    /// 0 until the response's head is there.
+    status: u16,
+    is_complete: bool,
+}
+
+impl InFlight {
+    pub(crate) fn begin<B>(track: &Arc<Track>, request: &Request<B>) -> Self {
+        track.note_request();
+        Self {
+            track: track.clone(),
+            started: Instant::now(),
+            method: request.method().clone(),
+            path: request.uri().path_and_query().cloned(),
+            status: 0,
+            is_complete: false,
+        }
+    }
+
+    pub(crate) fn track(&self) -> &Track {
+        &self.track
+    }
+
+    /// Notes the response's head.
+    pub(crate) fn answered(&mut self, status: StatusCode) {
+        if self.status == 0 {
+            self.track.note_answered();
+        }
+        self.status = status.as_u16();
+    }
+
+    /// Notes that the whole response was handed to the connection.
+    pub(crate) fn complete(&mut self) {
+        self.is_complete = true;
+    }
+
+    /// `GET /path`, for the log.
+    pub(crate) fn describe(&self) -> String {
+        let path = self.path.as_ref().map_or("*", PathAndQuery::as_str);
+        format!("{} {path}", self.method)
+    }
+
+    /// Counts and logs a request that the deadline cut; `how` says what its client got.
+    pub(crate) fn cut(&self, how: &str) {
+        self.track.all.metrics.cut.inc();
+        let (id, request, age) = (self.track.id, self.describe(), self.started.elapsed());
+        tracing::warn!(connection = id, "cut at the deadline: {request} after {age:.1?}, {how}");
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        let (all, now) = (&self.track.all, Instant::now());
+        let phase = all.phase();
+        if !self.is_complete && phase == Phase::Deadline {
+            self.cut("connection aborted");
+        }
+        self.track.note_finished(self.status != 0, now);
+        all.metrics.request_finished(self.status, now.duration_since(self.started));
+        if phase != Phase::Serving {
+            self.track.wake();
+        }
+    }
+}

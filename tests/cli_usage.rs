@@ -1,0 +1,70 @@
+//! What the command line refuses, in one line and with status 2; none of this needs systemd.
+
+use std::process::{Command, Output};
+
+fn rollctl(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_rollctl")).args(arguments).output().unwrap()
+}
+
+#[test]
+fn a_wrong_command_line_ends_with_2() {
+    let wrong: [&[&str]; 16] = [
+        &[],
+        &["frobnicate"],
+        &["restart"],
+        &["plan"],
+        &["restart", ""],
+        &["restart", "@"],
+        &["restart", "worker@"],
+        &["restart", "worker@{4..1}"],
+        &["restart", "w*"],
+        &["restart", "web.socket"],
+        &["restart", "w", "--pause", "soon"],
+        &["restart", "w", "--timeout", "0"],
+        &["restart", "w", "--max-unavailable", "0"],
+        &["restart", "w", "--max-unavailable", "101%"],
+        &["restart", "w", "--health", "ftp://x/"],
+        &["restart", "w", "--user", "--system"],
+    ];
+    for arguments in wrong {
+        let output = rollctl(arguments);
+        let err = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {err}");
+        assert!(!err.is_empty() && output.stdout.is_empty(), "{arguments:?}: {err}");
+        assert!(!err.contains("panicked"), "{err}");
+    }
+}
+
+#[test]
+fn an_argument_that_is_no_text_ends_with_2() {
+    use std::os::unix::ffi::OsStrExt;
+    let bytes = std::ffi::OsStr::from_bytes(b"w@\xff");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rollctl"));
+    assert_eq!(command.arg("restart").arg(bytes).output().unwrap().status.code(), Some(2));
+}
+
+#[test]
+fn help_is_no_error_and_begins_its_lines_with_a_verb() {
+    let output = rollctl(&["restart", "--help"]);
+    assert_eq!(output.status.code(), Some(0));
+    let help = String::from_utf8(output.stdout).unwrap();
+    assert!(help.contains("--max-unavailable <N|P%>"), "{help}");
+    assert!(rollctl(&["--version"]).stdout.starts_with(b"rollctl "));
+}
+
+#[test]
+fn the_table_of_exit_statuses_is_in_the_help() {
+    let help = String::from_utf8(rollctl(&["--help"]).stdout).unwrap();
+    for (status, meaning) in rollctl::ctl::ExitStatus::TABLE {
+        assert!(help.contains(&format!("{:>3}  {meaning}", status.code())), "{help}");
+    }
+}
+
+#[test]
+fn a_reader_that_went_away_does_not_make_it_panic() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rollctl"));
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let output = command.arg("--help").stdout(writer).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+}
