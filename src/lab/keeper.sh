@@ -60,8 +60,6 @@ start_manager() {
   echo "$manager" >"$LAB_DIR/manager.pid"
 }
 
-populated() { find "$lab" -name cgroup.procs -exec cat {} + 2>/dev/null | grep -q .; }
-
 # Kills what is in the control groups below "$1", itself included.
 kill_group() {
   if [ -e "$1/cgroup.kill" ]; then echo 1 >"$1/cgroup.kill"; return; fi
@@ -77,16 +75,23 @@ private_directories() {
   done | sort -u | grep -vxF "$ours"
 }
 
-# In order, so that the manager removes what it made for its units (PrivateTmp= …); but no unit of a
-# lab is worth waiting for, so they are killed from under it.
+# Kills the units of the lab while "$1", a process, is there, but not for longer than three seconds.
+kill_units_beside() {
+  turns=150
+  while kill -0 "$1" && [ $turns -gt 0 ]; do
+    for slice in "$lab"/*.slice; do [ -d "$slice" ] && kill_group "$slice"; done
+    sleep 0.02; turns=$((turns - 1))
+  done
+}
+
+# In order, so that the manager removes what it made for its units; but no unit of a lab is worth
+# waiting for, so they are killed from under it.
 stop_manager() {
   private=$(private_directories)
+  XDG_RUNTIME_DIR=$LAB_DIR/run systemctl --user stop '*.service' &
+  kill_units_beside $!
   kill -TERM "$manager"
-  turns=60
-  while populated && [ $turns -gt 0 ]; do
-    for slice in "$lab"/*.slice; do [ -d "$slice" ] && kill_group "$slice"; done
-    sleep 0.05; turns=$((turns - 1))
-  done
+  kill_units_beside "$manager"
   kill_group "$lab"
   wait "$manager"
 }
