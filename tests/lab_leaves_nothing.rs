@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use rollctl::lab::Lab;
+use rollctl::lab::{Lab, Place};
 use rustix::process::{Pid, Signal, kill_process_group};
 
 #[test]
@@ -67,7 +67,18 @@ fn lab_with_a_service() -> Lab {
     let text = "[Service]\nPrivateTmp=yes\nRestart=always\nExecStart=sleep 1000\n";
     lab.install(&unit, text).unwrap();
     lab.systemctl(["start", &unit]).unwrap();
+    if Place::find().unwrap() == Place::Namespace {
+        add_crash_loop(&lab, &format!("crash-{unit}"));
+    }
     lab
+}
+
+/// Adds a unit that makes and leaves such directories all the time; beneath another manager they
+/// cannot be told from those of other labs.
+fn add_crash_loop(lab: &Lab, unit: &str) {
+    let service = "[Service]\nPrivateTmp=yes\nRestart=always\nRestartSec=1ms\nExecStart=true\n";
+    lab.install(unit, &format!("[Unit]\nStartLimitIntervalSec=0\n{service}")).unwrap();
+    lab.systemctl(["start", unit]).unwrap();
 }
 
 /// Sends the signal to all of the owner's process group, as a terminal does.
