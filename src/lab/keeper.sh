@@ -83,7 +83,10 @@ private_directories() {
 kill_units_beside() {
   turns=150
   while kill -0 "$1" && [ $turns -gt 0 ]; do
-    for slice in "$lab"/*.slice; do [ -d "$slice" ] && kill_group "$slice"; done
+    # Not session.slice: a manager whose bus dies under it can block, and reaps nobody.
+    for slice in "$lab"/app*.slice "$lab"/background*.slice; do
+      [ -d "$slice" ] && kill_group "$slice"
+    done
     sleep 0.02; turns=$((turns - 1))
   done
 }
