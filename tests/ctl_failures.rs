@@ -3,6 +3,8 @@
 
 mod ctl_support;
 
+use std::os::unix::fs::PermissionsExt;
+
 use ctl_support::{Ran, Stage, answer, unit};
 
 /// Rolls three instances of which the second starts like this.
@@ -112,4 +114,21 @@ fn the_next_group_is_not_begun() {
     let ran = stage.rollctl(&["restart", "worker", "job"]).ends_with(1);
     ran.says(&["worker@2 was left alone and serves", "job was not begun"]);
     assert_eq!(stage.lab.show("job@1.service", "InvocationID").unwrap(), before);
+}
+
+#[test]
+fn the_last_lines_of_the_failed_run_are_shown() {
+    let stage = Stage::with(&["1", "2"]);
+    stage.from_now_on_for("1", "exit");
+    // The lab has no journal: this stands in for its reader, and says which run it was asked for.
+    let journalctl = stage.lab.dir().join("journalctl");
+    std::fs::write(&journalctl, "#!/bin/sh\nprintf 'cannot \\033[31mbind\\n%s\\n' \"$5\"\n")
+        .unwrap();
+    std::fs::set_permissions(&journalctl, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let path = format!("{}:{}", stage.dir(), std::env::var("PATH").unwrap());
+    let output = stage.command(&["restart", "worker"]).env("PATH", path).output().unwrap();
+    let err = String::from_utf8(output.stderr).unwrap();
+    let run = stage.run_of("1");
+    let words = format!("  | cannot [31mbind\n  | _SYSTEMD_INVOCATION_ID={run}\n  next: ");
+    assert!(err.contains(&words), "{words}\n{err}");
 }
