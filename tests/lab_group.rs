@@ -27,6 +27,16 @@ fn a_group_can_listen_on_a_unix_socket() {
     assert_eq!(report.total().count(Class::Ok), 500, "{report}");
 }
 
+#[test]
+fn a_lab_that_ends_takes_nothing_from_another() {
+    let stays = Lab::start().unwrap();
+    let group = worker_group().instances(1).start(&stays).unwrap();
+    let ends = Lab::start().unwrap();
+    worker_group().instances(1).start(&ends).unwrap();
+    drop(ends);
+    assert!(group.admin_socket(&stays, 1).exists());
+}
+
 fn worker_group() -> GroupPlan {
     GroupPlan::new().program("worker", env!("CARGO_BIN_EXE_worker"))
 }

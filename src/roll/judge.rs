@@ -58,7 +58,10 @@ impl Run {
             return Some(taken_over("another job is under way"));
         }
         let same_run = state.invocation == Some(self.invocation);
-        if state.restarts > self.restarts || (same_run && !state.active.is_up()) {
+        // systemd forgets the last run of a unit that ended well and that nobody else needs.
+        let is_forgotten = state.invocation.is_none();
+        let has_ended = (same_run || is_forgotten) && !state.active.is_up();
+        if state.restarts > self.restarts || has_ended {
             return Some(died(state));
         }
         (!same_run).then(|| taken_over("it is in a run that is not ours"))

@@ -240,7 +240,7 @@ impl Roll {
         if self.instances.iter().any(Instance::is_busy) {
             return;
         }
-        if self.must_wind_down() && !self.is_checking_its_end() {
+        if self.must_wind_down() && !self.is_checking_its_end() && !self.has_come_through() {
             let reason = self.reason_to_end();
             return self.finish(reason, now, actions);
         }
@@ -288,6 +288,12 @@ impl Roll {
     fn is_checking_its_end(&self) -> bool {
         let at_end = matches!(self.stage, Stage::Checking { then: Next::End, .. });
         at_end && self.interrupts == 1 && self.sickness.is_none() && !self.any_failed()
+    }
+
+    /// An interrupt during the last batch stops nothing: it was finished, and so is the roll.
+    fn has_come_through(&self) -> bool {
+        let all_serve = self.instances.iter().all(|it| it.phase() == Phase::Serving);
+        all_serve && self.interrupts == 1 && self.sickness.is_none()
     }
 
     fn reason_to_end(&mut self) -> Reason {

@@ -8,7 +8,7 @@ use super::Wish;
 use super::group::Group;
 use super::instance::Instance;
 use crate::ctl::error::Error;
-use crate::ctl::systemd::{CallError, Systemd};
+use crate::ctl::systemd::{CallError, Systemd, UnitFile};
 use crate::ctl::unit_name::natural;
 
 /// The properties of `NAME.service` that name the instances it pulls in.
@@ -20,6 +20,8 @@ pub(super) struct Candidates<'a> {
     /// Found in systemd, by name and whether the group's unit pulls it in.
     found: BTreeSet<String>,
     pulled: BTreeSet<String>,
+    /// Masked on disk, whether or not systemd has read that yet.
+    masked: BTreeSet<String>,
     has_template: bool,
 }
 
@@ -41,6 +43,7 @@ impl<'a> Candidates<'a> {
         let names = self.found.union(&exact);
         let reads = names.map(|unit| Instance::read(systemd, unit, self.pulled.contains(unit)));
         let mut all = try_join_all(reads).await?;
+        all.iter_mut().for_each(|it| it.is_masked |= self.masked.contains(it.unit.full()));
         all.sort_by(|a, b| natural(a.unit.full(), b.unit.full()));
         let is_exact = |it: &Instance| exact.contains(it.unit.full());
         if let Some(missing) = all.iter().find(|it| is_exact(it) && it.is_missing()) {
@@ -73,7 +76,9 @@ async fn look<'a>(systemd: &Systemd, wish: &'a Wish) -> Result<Candidates<'a>, C
     let pulled: BTreeSet<String> = pulls.filter(|name| name.starts_with(&head)).collect();
     let template = format!("{head}.service");
     let has_template = files.iter().any(|file| file.name == template);
-    let masked = files.into_iter().map(|file| file.name).filter(|name| *name != template);
-    let found = loaded.into_iter().chain(masked).chain(pulled.iter().cloned()).collect();
-    Ok(Candidates { wish, found, pulled, has_template })
+    let is_masked = |file: &&UnitFile| file.state.starts_with("masked");
+    let masked = files.iter().filter(is_masked).map(|file| file.name.clone()).collect();
+    let named = files.into_iter().map(|file| file.name).filter(|name| *name != template);
+    let found = loaded.into_iter().chain(named).chain(pulled.iter().cloned()).collect();
+    Ok(Candidates { wish, found, pulled, masked, has_template })
 }

@@ -42,6 +42,7 @@ pub struct Instance {
     pub since: Option<u64>,
     /// Memory in use, in bytes.
     pub memory: Option<u64>,
+    pub(super) is_masked: bool,
     load_state: String,
     load_error: Option<String>,
 }
@@ -75,6 +76,7 @@ impl Instance {
             needs_reload: of.flag("NeedDaemonReload"),
             since: of.number("StateChangeTimestamp").filter(|time| *time > 0),
             memory: of.number("MemoryCurrent"),
+            is_masked: of.text("LoadState") == "masked",
             load_state: of.text("LoadState").to_owned(),
             load_error: of.load_error(),
             state,
@@ -88,7 +90,7 @@ impl Instance {
 
     /// Whether an administrator forbade to start it.
     pub fn is_masked(&self) -> bool {
-        self.load_state == "masked"
+        self.is_masked
     }
 
     /// Whether there is no such unit.

@@ -106,6 +106,7 @@ pub(super) struct Instance {
     last_note: String,
     /// We stopped it and owe it a start.
     stopped_by_us: bool,
+    in_a_hurry: bool,
     letting_go: bool,
     standing: Standing,
     failure: Option<Failure>,
@@ -131,6 +132,7 @@ impl Instance {
             early_ends: Vec::new(),
             last_note: String::new(),
             stopped_by_us: false,
+            in_a_hurry: false,
             letting_go: false,
             standing: Standing::Untouched,
             failure: None,
@@ -201,6 +203,7 @@ impl Instance {
 
     /// The first interrupt: no waiting for its own sake.
     pub(super) fn hurry(&mut self, cx: &mut Context) {
+        self.in_a_hurry = true;
         if matches!(self.step, Step::Holding { .. }) {
             self.call(Verb::Start, cx);
         }

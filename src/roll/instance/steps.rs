@@ -1,5 +1,7 @@
 //! The way forward: look, call, work, hold, prove, watch, serve.
 
+use std::time::Duration;
+
 use super::{Asked, BLIND_READS, Context, Instance, PROBE_LIMIT, PROBE_WAITS, START_AGAIN, Step};
 use crate::roll::event::{Action, Phase};
 use crate::roll::judge::{Progress, Run, Verb, Work, taken_over};
@@ -94,8 +96,9 @@ impl Instance {
 
     pub(super) fn hold(&mut self, cx: &mut Context) {
         self.stopped_by_us = true;
-        self.step = Step::Holding { until: cx.now + cx.policy.stop_pause };
-        self.deadline = cx.now + cx.policy.stop_pause + self.member.timeout;
+        let pause = if self.in_a_hurry { Duration::ZERO } else { cx.policy.stop_pause };
+        self.step = Step::Holding { until: cx.now + pause };
+        self.deadline = cx.now + pause + self.member.timeout;
         self.enter(Phase::Stopped, cx);
     }
 

@@ -1,0 +1,227 @@
+//! Whatever systemd runs can be rolled: other sockets, none, other programs, plain units.
+#![cfg(all(feature = "lab", feature = "cli", feature = "ctl", feature = "worker"))]
+
+mod roll_support;
+
+use std::path::Path;
+
+use roll_support::{Clients, Stage, four};
+use rollctl::load::{Load, Style, Target};
+
+const SLEEPER: &str = "[Service]\nExecStart=/bin/sleep 1000\n";
+const AT_ONCE: [&str; 2] = ["--observe", "100ms"];
+
+// ---- a socket for each instance ----
+
+const OWN_SOCKET: &str =
+    "[Socket]\nListenStream=%t/rp-%i.sock\nSocketMode=0666\n[Install]\nWantedBy=sockets.target\n";
+
+/// Two of our workers, each on a socket of its own.
+fn each_on_its_own() -> Stage {
+    let worker = format!(
+        "[Service]\nType=notify\nNonBlocking=yes\nRuntimeDirectory=rp/%i\nExecStart={}\n",
+        env!("CARGO_BIN_EXE_worker")
+    );
+    let units = [("rp@.socket", OWN_SOCKET), ("rp@.service", worker.as_str())];
+    let stage = Stage::units(&units, &["rp@1.socket", "rp@2.socket"]);
+    stage.systemctl(&["start", "rp@1.service", "rp@2.service"]);
+    let instances = ["rp@1.service", "rp@2.service"].map(str::to_owned).to_vec();
+    Stage { instances, ..stage }
+}
+
+fn load_on(socket: &Path) -> Clients {
+    Clients::begin(Load::to(Target::from(socket)).clients(8, Style::connect("/").think(THOUGHT)))
+}
+
+const THOUGHT: std::time::Duration = std::time::Duration::from_millis(5);
+
+#[test]
+fn instances_on_sockets_of_their_own_lose_nothing() {
+    let stage = each_on_its_own();
+    let before = stage.runs();
+    let plan = stage.plan(&["rp"]);
+    assert!(plan.contains("listener of rp@2.socket"), "{plan}");
+    let clients = load_on(&stage.lab.run_dir().join("rp-2.sock"));
+    stage.restart(&["rp"]).exits_with(0);
+    clients.lose_nothing();
+    stage.all_are_new_since(&before);
+    stage.all_serve();
+}
+
+#[test]
+fn traffic_that_ends_a_stop_pause_early_is_said_and_taken_for_the_start() {
+    let stage = each_on_its_own();
+    let before = stage.runs();
+    let plan = stage.plan(&["rp", "--stop-pause", "60s"]);
+    assert!(plan.contains("traffic may start it before the stop-pause ends"), "{plan}");
+    let clients = load_on(&stage.lab.run_dir().join("rp-1.sock"));
+    let mut roll = stage.begin_restart(&["rp@1", "--stop-pause", "60s"]);
+    roll.until_noted("rp@1.service", "started early");
+    roll.end().exits_with(0);
+    clients.lose_nothing();
+    stage.are_new_since(&before, &[1]);
+}
+
+// ---- no socket, no READY ----
+
+#[test]
+fn queue_consumers_are_rolled_with_a_warning_that_started_is_not_ready() {
+    let stage = Stage::units(
+        &[("queue@.service", SLEEPER)],
+        &["queue@mail.service", "queue@video.service"],
+    );
+    let before = stage.runs();
+    let plan = stage.plan(&["queue@*"]);
+    assert!(plan.contains("queue@mail and queue@video: started is taken for ready"), "{plan}");
+    stage.restart(&["queue@*"]).exits_with(0);
+    stage.all_are_new_since(&before);
+}
+
+#[test]
+fn one_that_ends_under_observation_has_failed_though_it_started() {
+    let ends = "[Service]\nExecStart=/bin/sh -c 'sleep $$(cat %t/time)'\n";
+    let units = [("queue@.service", ends)];
+    let stage = Stage::units(&units, &[]);
+    let time = stage.lab.run_dir().join("time");
+    std::fs::write(&time, "1000").unwrap();
+    stage.systemctl(&["start", "queue@1", "queue@2"]);
+    std::fs::write(&time, "0.2").unwrap();
+    let rolled = stage.restart(&["queue", "--observe", "2s"]).exits_with(1);
+    assert_eq!(rolled.order(), ["queue@1.service"]);
+    rolled.says("queue@1.service came up and ended again");
+    assert_eq!(stage.state("queue@2.service"), "active");
+}
+
+#[test]
+fn an_exec_service_that_cannot_be_started_fails() {
+    let ends = "[Service]\nType=exec\nExecStart=%t/program 1000\n";
+    let stage = Stage::units(&[("queue@.service", ends)], &[]);
+    let program = stage.lab.run_dir().join("program");
+    std::os::unix::fs::symlink("/bin/sleep", &program).unwrap();
+    stage.systemctl(&["start", "queue@1", "queue@2"]);
+    std::fs::remove_file(&program).unwrap();
+    let rolled = stage.restart(&["queue"]).exits_with(1).says("queue@1.service did not come back");
+    assert_eq!(rolled.order(), ["queue@1.service"]);
+    assert_eq!(stage.state("queue@2.service"), "active");
+}
+
+#[test]
+fn plain_units_are_rolled_in_the_order_in_which_they_are_named() {
+    let units = [("a.service", SLEEPER), ("b.service", SLEEPER), ("c.service", SLEEPER)];
+    let stage = Stage::units(&units, &["a.service", "b.service", "c.service"]);
+    let before = stage.runs();
+    let [observe, briefly] = AT_ONCE;
+    let rolled = stage.restart(&["b.service", "a.service", observe, briefly]).exits_with(0);
+    assert_eq!(rolled.order(), ["b.service", "a.service"]);
+    stage.are_new_since(&before, &[1, 2]);
+}
+
+// ---- which, in what order, how many at a time ----
+
+/// Instances of a queue, under these names.
+fn queue(names: &[&str]) -> Stage {
+    let units: Vec<String> = names.iter().map(|name| format!("q@{name}.service")).collect();
+    let units: Vec<&str> = units.iter().map(String::as_str).collect();
+    Stage::units(&[("q@.service", SLEEPER)], &units)
+}
+
+#[test]
+fn two_comes_before_ten() {
+    let stage = queue(&["1", "10", "2"]);
+    let rolled = stage.restart(&["q@*", "--observe", "100ms"]).exits_with(0);
+    assert_eq!(rolled.order(), ["q@1.service", "q@2.service", "q@10.service"]);
+}
+
+#[test]
+fn a_range_means_these_and_no_others() {
+    let stage = queue(&["1", "2", "3", "4"]);
+    let before = stage.runs();
+    let rolled = stage.restart(&["q@{1..3}", "--observe", "100ms"]).exits_with(0);
+    assert_eq!(rolled.order(), ["q@1.service", "q@2.service", "q@3.service"]);
+    stage.are_new_since(&before, &[1, 2, 3]);
+}
+
+#[test]
+fn one_instance_can_be_rolled_alone() {
+    let stage = queue(&["1", "2"]);
+    let before = stage.runs();
+    stage.restart(&["q@2", "--observe", "100ms"]).exits_with(0);
+    stage.are_new_since(&before, &[2]);
+}
+
+#[test]
+fn two_at_a_time_are_batches_of_two() {
+    takes_two_at_a_time("2");
+}
+
+#[test]
+fn half_of_four_is_two_at_a_time() {
+    takes_two_at_a_time("50%");
+}
+
+#[track_caller]
+fn takes_two_at_a_time(unavailable: &str) {
+    let stage = Stage::four();
+    let before = stage.runs();
+    let clients = stage.mixed_load();
+    let rolled = stage.roll(&["--max-unavailable", unavailable]).exits_with(0);
+    let two = [["worker@1.service", "worker@2.service"], ["worker@3.service", "worker@4.service"]];
+    assert_eq!(rolled.batches(), two);
+    clients.lose_nothing();
+    stage.all_are_new_since(&before);
+}
+
+#[test]
+fn all_at_a_time_is_refused() {
+    let stage = queue(&["1", "2"]);
+    let before = stage.runs();
+    let rolled = stage.restart(&["q", "--max-unavailable", "100%"]).exits_with(5);
+    rolled.touched_nothing().says("would leave nobody serving").says("next: --max-unavailable 1");
+    assert_eq!(stage.runs(), before);
+}
+
+// ---- pauses ----
+
+#[test]
+fn in_a_stop_pause_it_is_down_and_its_siblings_serve() {
+    let stage = Stage::group(four().instances(2));
+    let before = stage.runs();
+    let clients = stage.mixed_load();
+    let mut roll = stage.begin_roll(&["--stop-pause", "1500ms"]);
+    roll.until("worker@1.service", "stopped");
+    assert_eq!(stage.state("worker@1.service"), "inactive");
+    assert!(stage.is_serving("worker@2.service"));
+    clients.get_answers(100);
+    let rolled = roll.end().exits_with(0);
+    clients.lose_nothing();
+    for unit in &stage.instances {
+        let down = rolled.entered(unit, "starting") - rolled.entered(unit, "stopped");
+        assert!((1.5..4.0).contains(&down), "{unit} was down for {down} s:\n{}", rolled.story());
+    }
+    stage.all_are_new_since(&before);
+    stage.all_serve();
+}
+
+#[test]
+fn in_a_pause_between_batches_everybody_serves() {
+    let stage = Stage::group(four().instances(2));
+    let mut roll = stage.begin_roll(&["--pause", "1s"]);
+    roll.until_pausing();
+    stage.all_serve();
+    let rolled = roll.end().exits_with(0);
+    let waited = rolled.entered("worker@2.service", "stopping")
+        - rolled.entered("worker@1.service", "serving");
+    assert!(waited >= 1.0, "it waited for {waited} s:\n{}", rolled.story());
+}
+
+// ---- what is asked before anything is touched ----
+
+#[test]
+fn a_dry_run_touches_nothing() {
+    let stage = queue(&["1", "2"]);
+    let before = stage.runs();
+    let output = stage.rollctl().args(["restart", "--user", "--dry-run", "q"]).output().unwrap();
+    assert!(output.status.success());
+    assert_eq!(String::from_utf8_lossy(&output.stdout), stage.plan(&["q"]));
+    assert_eq!(stage.runs(), before);
+}

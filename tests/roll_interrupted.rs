@@ -1,0 +1,172 @@
+//! Ctrl-C at any phase: the instance in hand is brought back, the rest is left alone.
+#![cfg(all(feature = "lab", feature = "cli", feature = "ctl", feature = "worker"))]
+
+mod roll_support;
+
+use roll_support::{HealthServer, Rolling, Stage, four, wait_until};
+use rustix::process::Signal;
+
+const TEMPLATE: &str = "worker@.service";
+const FIRST: &str = "worker@1.service";
+const SLOW_STOP: &str = "[Service]\nExecStop=/bin/sleep 1\n";
+const SLOW_START: &str = "[Service]\nExecStartPre=/bin/sleep 1\n";
+
+/// Two instances, of which the first is held in a phase by real means.
+fn stage(drop_in: &str) -> Stage {
+    let stage = Stage::group(four().instances(2));
+    stage.change(TEMPLATE, "50-hold", drop_in);
+    stage
+}
+
+// ---- once: the instance in hand is finished ----
+
+#[test]
+fn while_it_stops_it_is_brought_back() {
+    finishes_what_is_in_hand(&stage(SLOW_STOP), &[], "stopping");
+}
+
+#[test]
+fn in_its_stop_pause_it_is_started_at_once() {
+    let stage = stage("");
+    let began = std::time::Instant::now();
+    finishes_what_is_in_hand(&stage, &["--stop-pause", "60s"], "stopped");
+    assert!(began.elapsed().as_secs() < 30, "the pause was waited for");
+}
+
+#[test]
+fn while_it_stops_for_a_stop_pause_it_is_brought_back() {
+    finishes_what_is_in_hand(&stage(SLOW_STOP), &["--stop-pause", "60s"], "stopping");
+}
+
+#[test]
+fn while_it_starts_it_is_finished() {
+    finishes_what_is_in_hand(&stage(SLOW_START), &[], "starting");
+}
+
+#[test]
+fn while_it_is_probed_it_is_finished() {
+    let health = HealthServer::sick();
+    let stage = stage("");
+    let before = stage.runs();
+    let mut roll = stage.begin_roll(&["--health", &health.url()]);
+    roll.until(FIRST, "probing").interrupt().until_interrupted(1);
+    health.is_well_now();
+    ends_after_the_first(&stage, roll, &before);
+}
+
+#[test]
+fn while_it_is_observed_it_is_finished() {
+    finishes_what_is_in_hand(&stage(""), &["--observe", "1s"], "observing");
+}
+
+#[test]
+fn between_two_batches_it_ends_at_once() {
+    let stage = stage("");
+    let before = stage.runs();
+    let mut roll = stage.begin_roll(&["--pause", "60s"]);
+    roll.until_pausing().interrupt();
+    ends_after_the_first(&stage, roll, &before);
+}
+
+#[test]
+fn sigterm_is_as_good_as_ctrl_c() {
+    let stage = stage(SLOW_START);
+    let before = stage.runs();
+    let mut roll = stage.begin_roll(&[]);
+    roll.until(FIRST, "starting").send(Signal::TERM);
+    ends_after_the_first(&stage, roll, &before);
+}
+
+#[test]
+fn after_the_last_instance_it_has_come_too_late() {
+    let stage = stage("");
+    let before = stage.runs();
+    let mut roll = stage.begin_roll(&["--observe", "1s"]);
+    roll.until("worker@2.service", "observing").interrupt();
+    roll.end().exits_with(0);
+    stage.all_are_new_since(&before);
+}
+
+#[test]
+fn a_dropped_ssh_does_not_end_a_roll() {
+    let stage = stage(SLOW_START);
+    let before = stage.runs();
+    let mut roll = stage.begin_roll(&[]);
+    roll.until(FIRST, "starting").send(Signal::HUP);
+    roll.end().exits_with(0);
+    stage.all_are_new_since(&before);
+    stage.all_serve();
+}
+
+#[test]
+fn the_clients_do_not_notice() {
+    let stage = stage(SLOW_START);
+    let clients = stage.mixed_load();
+    finishes_what_is_in_hand(&stage, &[], "starting");
+    clients.lose_nothing();
+}
+
+#[track_caller]
+fn finishes_what_is_in_hand(stage: &Stage, arguments: &[&str], phase: &str) {
+    let before = stage.runs();
+    let mut roll = stage.begin_roll(arguments);
+    roll.until(FIRST, phase).interrupt();
+    ends_after_the_first(stage, roll, &before);
+}
+
+#[track_caller]
+fn ends_after_the_first(stage: &Stage, roll: Rolling, before: &[String]) {
+    let rolled = roll.end().exits_with(130);
+    assert_eq!(rolled.order(), [FIRST]);
+    assert_eq!(rolled.standing(FIRST), "serving");
+    rolled.says("worker@1 is new and serves; worker@2 was left alone and serves");
+    stage.are_new_since(before, &[1]);
+    stage.all_serve();
+}
+
+// ---- twice: it goes at once, and what was stopped comes up by itself ----
+
+#[test]
+fn twice_while_it_stops_it_comes_up_by_itself() {
+    lets_go(&stage(SLOW_STOP), &[], "stopping");
+}
+
+#[test]
+fn twice_while_it_stops_for_a_stop_pause_it_comes_up_by_itself() {
+    lets_go(&stage(SLOW_STOP), &["--stop-pause", "60s"], "stopping");
+}
+
+#[test]
+fn twice_in_its_stop_pause_it_comes_up_by_itself() {
+    let stage = stage(SLOW_START);
+    lets_go(&stage, &["--stop-pause", "60s"], "stopped");
+}
+
+#[test]
+fn twice_while_it_starts_it_comes_up_by_itself() {
+    lets_go(&stage(SLOW_START), &[], "starting");
+}
+
+#[test]
+fn twice_while_it_is_probed_it_is_left_to_itself() {
+    let health = HealthServer::sick();
+    lets_go(&stage(""), &["--health", &health.url()], "probing");
+}
+
+#[test]
+fn twice_while_it_is_observed_it_is_left_to_itself() {
+    lets_go(&stage(""), &["--observe", "60s"], "observing");
+}
+
+#[track_caller]
+fn lets_go(stage: &Stage, arguments: &[&str], phase: &str) {
+    let before = stage.runs();
+    let mut roll = stage.begin_roll(arguments);
+    // The second signal would be one with the first if that was not yet heard.
+    roll.until(FIRST, phase).interrupt().until_interrupted(1).interrupt();
+    let rolled = roll.end().exits_with(130).says("worker@1 is coming up");
+    assert_eq!(rolled.standing(FIRST), "coming_up");
+    wait_until("it is in a new run", || stage.run_of(1) != before[0]);
+    stage.all_come_to_serve();
+    stage.are_new_since(&before, &[1]);
+}
