@@ -346,8 +346,13 @@ impl Instance {
         if ticket < self.valid_from || !self.is_busy() {
             return;
         }
-        self.tell_status(&state, cx);
         let before = std::mem::replace(&mut self.state, state);
+        self.take_in(&before, cx);
+        self.tell_status(&before, cx);
+    }
+
+    /// What follows from a read; `before` is what was read before it.
+    fn take_in(&mut self, before: &UnitState, cx: &mut Context) {
         match &self.step {
             Step::Looking => self.looked(before.active, cx),
             Step::Working { .. } => self.read_at_work(cx),
@@ -433,9 +438,10 @@ impl Instance {
         }
     }
 
-    pub(super) fn tell_status(&mut self, state: &UnitState, cx: &mut Context) {
-        if state.status != self.state.status {
-            let text = state.status.clone();
+    /// After the phase that comes with it: the new run's text is not about the old one's stop.
+    fn tell_status(&mut self, before: &UnitState, cx: &mut Context) {
+        if before.status != self.state.status {
+            let text = self.state.status.clone();
             cx.record(Record::Status { instance: self.member.unit.clone(), text });
         }
     }
