@@ -28,7 +28,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         (64, Style::get("/").think(slow).named("quiet, 500 ms")),
     ];
     println!(
-        "{:<24}{:>6}{:>11}{:>6}{:>20}{:>20}{:>9}{:>11}",
+        "{:<24}{:>6}{:>11}{:>6}{:>26}{:>26}{:>9}{:>11}",
         "style", "rolls", "requests", "lost", "steady", "rolling", "roll", "overhead"
     );
     let mut everything = (0, 0);
@@ -110,7 +110,7 @@ impl Row {
     fn print(&self, rolls: u32) {
         let total = self.report.total();
         println!(
-            "{:<24}{:>6}{:>11}{:>6}{:>20}{:>20}{:>7.2} s{:>8.1} ms",
+            "{:<24}{:>6}{:>11}{:>6}{:>26}{:>26}{:>7.2} s{:>8.1} ms",
             self.style,
             rolls,
             total.requests(),
