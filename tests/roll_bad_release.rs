@@ -38,7 +38,7 @@ fn one_that_is_ready_and_unhealthy_is_as_far_as_it_gets() {
 
 #[test]
 fn one_without_the_socket_is_as_far_as_it_gets() {
-    let deaf = "/bin/sh -c 'systemd-notify --ready; exec sleep 1000 3<&-'";
+    let deaf = "/bin/sh -c 'exec 3<&-; systemd-notify --ready; exec sleep 1000'";
     let gates = ["--timeout", "2s", "--health", "none"];
     let rolled = stops_at_the_first_of(&release(deaf, "NotifyAccess=all"), &gates);
     rolled.says("it does not hold the listening socket of worker.socket");
