@@ -97,6 +97,17 @@ fn in_the_middle_it_stops_there_and_the_fix_begins_there() {
 }
 
 #[test]
+fn systemctl_reload_fails_with_the_roll_and_the_group_stays_up() {
+    let stage = Stage::group(roll_support::four().instances(2));
+    let before = stage.runs();
+    stage.change(TEMPLATE, "50-release", &release("/bin/false", ""));
+    stage.lab.systemctl(["reload", "worker"]).unwrap_err();
+    assert_eq!(stage.state("worker.service"), "active");
+    assert_eq!(stage.runs()[1..], before[1..], "the other was touched");
+    assert!(stage.is_serving("worker@2.service"));
+}
+
+#[test]
 fn the_last_one_that_serves_is_not_stopped() {
     let stage = Stage::group(roll_support::four().instances(1));
     stage.change(TEMPLATE, "50-release", &release("/bin/false", "RestartSec=10ms"));
