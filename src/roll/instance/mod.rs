@@ -1,9 +1,9 @@
 //! One instance on its way through a roll.
 //!
 //! ```text
-//! Waiting ─► Looking ─► Calling ─► Working ─► Proving ─► Watching ─► Over
-//!                          ▲          │ stop-pause                    ▲
-//!                          └─ Holding ◄┘       any failure ─► Closing ┘
+//! Waiting ─► Looking ─► Calling ─► Working ─► Proving ─► Watching ─► Proving ─► Over
+//!                          ▲          │ stop-pause                               ▲
+//!                          └─ Holding ◄┘                  any failure ─► Closing ┘
 //! ```
 //!
 //! A signal is only a hint to look; what a read says decides. So a signal that is lost or comes
@@ -66,8 +66,8 @@ enum Step {
     Working { work: Work, blind_reads: u8 },
     /// It is down by our hand until then.
     Holding { until: Moment },
-    /// The gates are asked.
-    Proving { run: Run, asked: Option<Asked>, again: Moment, wait: Duration },
+    /// The gates are asked; and once more when it was watched, for it may have sickened since.
+    Proving { run: Run, watched: bool, asked: Option<Asked>, again: Moment, wait: Duration },
     /// It passed, and is watched until then.
     Watching { run: Run, until: Moment },
     /// A last stop or start, after a failure or when we let go; `None`: not answered yet.
@@ -319,12 +319,13 @@ impl Instance {
     }
 
     pub(super) fn probed(&mut self, ticket: Ticket, verdict: Verdict, cx: &mut Context) {
-        let Step::Proving { run, asked, again, wait } = &mut self.step else { return };
+        let Step::Proving { run, watched, asked, again, wait } = &mut self.step else { return };
         if asked.is_none_or(|asked| asked.ticket != ticket) {
             return;
         }
         *asked = None;
         match verdict {
+            Verdict::Passed if *watched => self.serve(cx),
             Verdict::Passed => {
                 let run = *run;
                 self.watch(run, cx);
@@ -359,7 +360,10 @@ impl Instance {
             }
             Step::Watching { run, until } => match run.strayed(&self.state) {
                 Some(failure) => self.fail(failure, cx),
-                None if cx.now >= *until => self.serve(cx),
+                None if cx.now >= *until => {
+                    let run = *run;
+                    self.ask_the_gates(run, true, cx);
+                }
                 None => {}
             },
             Step::Closing { .. } => self.read_while_closing(cx),
