@@ -10,7 +10,7 @@ const ALL: [&str; 3] = ["1", "2", "3"];
 /// A group whose instances take two seconds to drain, and a roll that is draining the second.
 fn draining_the_second(arguments: &[&str]) -> (Stage, Rolling) {
     let stage = Stage::with(&ALL);
-    stage.from_now_on_for("2", "drain");
+    stage.next_start_of("2", "drain");
     stage.systemctl(&["restart", &unit("2")]);
     let arguments = match arguments {
         [] => vec!["worker", "--observe", "0"],

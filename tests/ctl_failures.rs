@@ -3,12 +3,14 @@
 
 mod ctl_support;
 
+use std::os::unix::fs::PermissionsExt;
+
 use ctl_support::{Ran, Stage, answer, unit};
 
 /// Rolls three instances of which the second starts like this.
 fn second_is(mode: &str, arguments: &[&str]) -> (Stage, Ran) {
     let stage = Stage::with(&["1", "2", "3"]);
-    stage.from_now_on_for("2", mode);
+    stage.next_start_of("2", mode);
     let (first, third) = (stage.run_of("1"), stage.run_of("3"));
     let ran = stage.rollctl(&[&["restart", "worker"], arguments].concat()).ends_with(1);
     assert_ne!(stage.run_of("1"), first);
@@ -84,10 +86,10 @@ fn health(status: &'static str, body: &'static str) -> Ran {
 fn one_that_hangs_at_stop_is_killed_by_systemd_and_the_roll_goes_on() {
     let stage = Stage::with(&["1", "2"]);
     stage.lab.drop_in("worker@.service", "stop", "[Service]\nTimeoutStopSec=1s\n").unwrap();
-    stage.from_now_on_for("1", "hang");
+    stage.next_start_of("1", "hang");
     stage.systemctl(&["daemon-reload"]);
     stage.systemctl(&["restart", &unit("1")]);
-    stage.from_now_on_for("1", "");
+    stage.next_start_of("1", "");
     let ran = stage.rollctl(&["restart", "worker", "--json"]).ends_with(0);
     assert_eq!(ran.served(), [unit("1"), unit("2")]);
 }
@@ -95,9 +97,9 @@ fn one_that_hangs_at_stop_is_killed_by_systemd_and_the_roll_goes_on() {
 #[test]
 fn the_only_one_is_not_stopped_when_it_fails() {
     let stage = Stage::with(&["1"]);
-    stage.from_now_on("exit");
+    stage.next_starts("exit");
     stage.rollctl(&["restart", "worker"]).ends_with(1).says(&["worker@1 was left as it is"]);
-    stage.from_now_on("");
+    stage.next_starts("");
     stage.until("systemd brings it back", || stage.state_of(&unit("1")) == "active");
 }
 
@@ -108,8 +110,25 @@ fn the_next_group_is_not_begun() {
     stage.systemctl(&["daemon-reload"]);
     stage.systemctl(&["start", "job@1"]);
     let before = stage.lab.show("job@1.service", "InvocationID").unwrap();
-    stage.from_now_on("exit");
+    stage.next_starts("exit");
     let ran = stage.rollctl(&["restart", "worker", "job"]).ends_with(1);
     ran.says(&["worker@2 was left alone and serves", "job was not begun"]);
     assert_eq!(stage.lab.show("job@1.service", "InvocationID").unwrap(), before);
+}
+
+#[test]
+fn the_last_lines_of_the_failed_run_are_shown() {
+    let stage = Stage::with(&["1", "2"]);
+    stage.next_start_of("1", "exit");
+    // The lab has no journal: this stands in for its reader, and says which run it was asked for.
+    let journalctl = stage.lab.dir().join("journalctl");
+    std::fs::write(&journalctl, "#!/bin/sh\nprintf 'cannot \\033[31mbind\\n%s\\n' \"$5\"\n")
+        .unwrap();
+    std::fs::set_permissions(&journalctl, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let path = format!("{}:{}", stage.dir(), std::env::var("PATH").unwrap());
+    let output = stage.command(&["restart", "worker"]).env("PATH", path).output().unwrap();
+    let err = String::from_utf8(output.stderr).unwrap();
+    let run = stage.run_of("1");
+    let words = format!("  | cannot [31mbind\n  | _SYSTEMD_INVOCATION_ID={run}\n  next: ");
+    assert!(err.contains(&words), "{words}\n{err}");
 }

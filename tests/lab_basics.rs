@@ -70,7 +70,8 @@ fn private_tmp_and_stubborn_units_go_too() {
     assert!(temporary_directories_of(&unit) > 0 || !rustix::process::geteuid().is_root());
     let begun = Instant::now();
     drop(lab);
-    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    // By itself it would take the 90 s of TimeoutStopSec=.
+    assert!(begun.elapsed() < Duration::from_secs(45), "{:?}", begun.elapsed());
     assert_eq!(temporary_directories_of(&unit), 0);
 }
 

@@ -94,11 +94,20 @@ fn at_the_limit_clients_queue_for_the_siblings() {
 
 #[test]
 fn out_of_descriptors_is_a_line_and_a_pause_and_then_it_goes_on() {
-    let worker = Start::worker().on_tcp().env("MAX_FILES", "24").ready();
+    let worker = Start::worker().on_tcp().env("FILES", "-n 24").ready();
+    worker.logs("set LimitNOFILE=10064 in the unit");
     let clients: Vec<_> = (0..40).map(|_| worker.client()).collect();
     worker.logs("cannot accept, trying again in 100ms: Too many open files");
     drop(clients);
     is_ok(&worker.client().asks("/"));
+}
+
+#[test]
+fn a_low_soft_limit_of_descriptors_is_raised() {
+    let worker = Start::worker().on_tcp().env("FILES", "-S -n 24").ready();
+    let mut clients: Vec<_> = (0..40).map(|_| worker.client()).collect();
+    clients.iter_mut().for_each(|client| is_ok(&client.asks("/")));
+    assert!(!worker.stderr().contains("cannot accept"), "{}", worker.stderr());
 }
 
 #[test]

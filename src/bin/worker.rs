@@ -8,9 +8,6 @@ use rollctl::span::Span;
 use rollctl::worker::{self, Address, Config, Error, Outcome, Worker, app};
 
 /// Serve on a socket from systemd, and leave without dropping a request
-///
-/// Each option can also be set in the environment: --drain-timeout is WORKER_DRAIN_TIMEOUT, and so
-/// on. Times are written as systemd writes them: 500ms, 2s, 1min 30s.
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 100, after_help = AFTER_HELP)]
 struct Options {
@@ -40,9 +37,12 @@ struct Options {
     threads: Option<usize>,
 }
 
-const AFTER_HELP: &str = "Exit status: 0 everything accepted was answered; 1 could not start; \
-    2 bad flag or environment value; 3 requests were cut at the drain timeout or by a second \
-    SIGTERM.";
+const AFTER_HELP: &str = "\
+Each option can also be set in the environment: --drain-timeout is WORKER_DRAIN_TIMEOUT, and so on.
+Times are written as systemd writes them: 500ms, 2s, 1min 30s. RUST_LOG chooses what is logged.
+
+Exit status: 0 everything accepted was answered; 1 could not start; 2 bad flag or environment value;
+3 requests were cut at the drain timeout or by a second SIGTERM.";
 
 fn main() -> ExitCode {
     match Options::try_parse() {

@@ -72,7 +72,7 @@ fn early_start(group: &Group, policy: &Policy) -> Option<String> {
 
 fn one_for_all(group: &Group, health: &Health) -> Option<String> {
     let Health::Url(url) = health else { return None };
-    let is_one = group.instances.len() > 1 && !url.names_the_instance();
+    let is_one = group.instances.len() + group.bystanders.len() > 1 && !url.names_the_instance();
     is_one.then(|| format!("--health {url} is the same for all: one could answer for another (%i)"))
 }
 

@@ -10,6 +10,7 @@ mod driver;
 mod error;
 mod exit;
 mod gates;
+mod journal;
 mod lock;
 mod pattern;
 mod report;

@@ -6,6 +6,7 @@ use super::driver::drive;
 use super::error::Error;
 use super::exit::ExitStatus;
 use super::gates::{Gates, Health};
+use super::journal;
 use super::lock::Lock;
 use super::pattern::InstancePattern;
 use super::report::{Ending, Output};
@@ -50,7 +51,8 @@ pub async fn restart(request: &Request) -> Result<ExitStatus, Error> {
         let (group, not_begun) = (&groups[at], &groups[at + 1..]);
         let mut report = request.output.begin(group);
         let outcome = drive(systemd.clone(), plan, gates, &mut signals, &mut *report).await;
-        report.end(&Ending { group, outcome: &outcome, not_begun });
+        let last_words = journal::last_words(request.scope, &outcome).await;
+        report.end(&Ending { group, outcome: &outcome, last_words, not_begun });
         let status = ExitStatus::from(&outcome);
         if status != ExitStatus::Serving {
             return Ok(status);

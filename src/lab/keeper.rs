@@ -15,7 +15,7 @@ use super::{LabError, Place, place};
 
 const SCRIPT: &str = include_str!("keeper.sh");
 const START_LIMIT: Duration = Duration::from_secs(20);
-const STOP_LIMIT: Duration = Duration::from_secs(15);
+const STOP_LIMIT: Duration = Duration::from_secs(60);
 const LOOK_INTERVAL: Duration = Duration::from_millis(2);
 
 pub(super) struct Keeper {

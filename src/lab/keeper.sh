@@ -10,7 +10,7 @@ manager_env="XDG_RUNTIME_DIR=$LAB_DIR/run XDG_CONFIG_HOME=$LAB_DIR/config XDG_ST
   SYSTEMD_LOG_TARGET=journal SYSTEMD_LOG_LEVEL=info"
 
 fail() { echo "$1" >&2; rmdir "$lab" 2>/dev/null; rm -rf "$LAB_DIR"; exit 1; }
-lab=
+lab= boot=
 
 # The first hierarchy that systemd would take: unified, hybrid, or the named one of old.
 find_cgroup() {
@@ -41,6 +41,10 @@ enter_namespace() {
   # What makes systemd believe that it was booted here (sd_booted(3)).
   mkdir -p /run/systemd/system /run/systemd/journal
   ln -s "$LAB_DIR/journal" /run/systemd/journal/socket
+  # systemd names the directories of PrivateTmp= by the boot: with a boot of its own a lab knows them.
+  cat /proc/sys/kernel/random/uuid >"$LAB_DIR/boot_id"
+  mount --bind "$LAB_DIR/boot_id" /proc/sys/kernel/random/boot_id || fail "cannot mount in /proc/sys"
+  boot=$(tr -d - <"$LAB_DIR/boot_id")
   # What PID 1 makes at boot, to mount over paths that a unit may not see.
   mkdir -m 700 /run/systemd/inaccessible && cd /run/systemd/inaccessible || return
   mkdir -m 0 dir; : >reg; mkfifo -m 0 fifo; mknod -m 0 chr c 0 0; mknod -m 0 blk b 0 0; chmod 0 reg
@@ -60,8 +64,6 @@ start_manager() {
   echo "$manager" >"$LAB_DIR/manager.pid"
 }
 
-populated() { find "$lab" -name cgroup.procs -exec cat {} + 2>/dev/null | grep -q .; }
-
 # Kills what is in the control groups below "$1", itself included.
 kill_group() {
   if [ -e "$1/cgroup.kill" ]; then echo 1 >"$1/cgroup.kill"; return; fi
@@ -77,16 +79,26 @@ private_directories() {
   done | sort -u | grep -vxF "$ours"
 }
 
-# In order, so that the manager removes what it made for its units (PrivateTmp= …); but no unit of a
-# lab is worth waiting for, so they are killed from under it.
+# Kills the units of the lab while "$1", a process, is there, but not for longer than three seconds.
+kill_units_beside() {
+  turns=150
+  while kill -0 "$1" && [ $turns -gt 0 ]; do
+    # Not session.slice: a manager whose bus dies under it can block, and reaps nobody.
+    for slice in "$lab"/app*.slice "$lab"/background*.slice; do
+      [ -d "$slice" ] && kill_group "$slice"
+    done
+    sleep 0.02; turns=$((turns - 1))
+  done
+}
+
+# In order, so that the manager removes what it made for its units; but no unit of a lab is worth
+# waiting for, so they are killed from under it.
 stop_manager() {
   private=$(private_directories)
+  XDG_RUNTIME_DIR=$LAB_DIR/run systemctl --user stop '*.service' &
+  kill_units_beside $!
   kill -TERM "$manager"
-  turns=60
-  while populated && [ $turns -gt 0 ]; do
-    for slice in "$lab"/*.slice; do [ -d "$slice" ] && kill_group "$slice"; done
-    sleep 0.05; turns=$((turns - 1))
-  done
+  kill_units_beside "$manager"
   kill_group "$lab"
   wait "$manager"
 }
@@ -99,6 +111,7 @@ remove_all() {
   done
   # On a hybrid machine systemd mirrors its groups in the hierarchy of old.
   case $root in */unified) remove_group "/sys/fs/cgroup/systemd${lab#"$root"}" ;; esac
+  [ -z "$boot" ] || rm -rf "/tmp/systemd-private-$boot-"* "/var/tmp/systemd-private-$boot-"*
   for name in $private; do rm -rf "/tmp/$name" "/var/tmp/$name"; done
   # Newer systemd makes a directory in there that its owner may not write to.
   chmod -R u+rwx "$LAB_DIR"

@@ -1,5 +1,6 @@
 //! Counts by class and latencies of one style of clients in one phase, or of several taken together.
 
+use std::fmt;
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
@@ -10,7 +11,7 @@ use super::Class;
 const SAMPLES: usize = 5;
 
 /// What became of a number of requests.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Tally {
     counts: [u64; Class::ALL.len()],
     /// Microseconds from the wish to the last byte, of the requests that ended well.
@@ -50,6 +51,21 @@ impl Default for Tally {
             reconnects: 0,
             idle_closes: 0,
         }
+    }
+}
+
+impl fmt::Debug for Tally {
+    /// What a failed test wants to know; a histogram's thousands of buckets say nothing.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tally")
+            .field("requests", &self.requests())
+            .field("lost", &self.lost_by_class())
+            .field("p50", &self.p50())
+            .field("p99", &self.p99())
+            .field("max", &self.max)
+            .field("max_at", &self.max_at)
+            .field("samples", &self.samples)
+            .finish_non_exhaustive()
     }
 }
 

@@ -6,6 +6,7 @@ use std::fmt;
 
 use rustix::fs::fstat;
 use tracing::{Event, Level, Subscriber};
+use tracing_journald::{Priority, PriorityMappings};
 use tracing_subscriber::filter::EnvFilter;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
@@ -28,7 +29,10 @@ pub fn start() -> Result<(), Error> {
     let lines = tracing_subscriber::registry().with(filter);
     let journal = is_journal().then(tracing_journald::layer).and_then(Result::ok);
     let started = match journal {
-        Some(journal) => lines.with(journal.with_field_prefix(None)).try_init(),
+        Some(journal) => {
+            let journal = journal.with_field_prefix(None).with_priority_mappings(PRIORITIES);
+            lines.with(journal).try_init()
+        }
         None => {
             let with_priority = is_under_systemd();
             let lines_to_stderr = tracing_subscriber::fmt::layer()
@@ -89,6 +93,15 @@ where
         writeln!(writer)
     }
 }
+
+/// As [`priority`], for the journal.
+const PRIORITIES: PriorityMappings = PriorityMappings {
+    error: Priority::Error,
+    warn: Priority::Warning,
+    info: Priority::Informational,
+    debug: Priority::Debug,
+    trace: Priority::Debug,
+};
 
 /// The priorities of syslog(3).
 fn priority(level: Level) -> u8 {

@@ -33,6 +33,7 @@ mod connection;
 mod connections;
 mod drain;
 mod error;
+mod files;
 mod http1;
 mod http2;
 mod identity;
@@ -135,6 +136,7 @@ impl Worker {
     /// No socket, a socket that is not a listening stream socket, or an address in use.
     pub fn new(config: Config) -> Result<Self, Error> {
         let sockets = inherit::sockets(config.listen.as_ref())?;
+        files::make_room(config.max_connections);
         let connections = Connections::new(&config);
         Ok(Self { config, sockets, connections })
     }

@@ -90,12 +90,12 @@ impl Stage {
     }
 
     /// What every service does from its next start on.
-    pub fn from_now_on(&self, mode: &str) {
+    pub fn next_starts(&self, mode: &str) {
         fs::write(self.lab.dir().join("mode"), mode).unwrap();
     }
 
     /// What one service does from its next start on.
-    pub fn from_now_on_for(&self, instance: &str, mode: &str) {
+    pub fn next_start_of(&self, instance: &str, mode: &str) {
         fs::write(self.lab.dir().join(format!("mode-{instance}")), mode).unwrap();
     }
 

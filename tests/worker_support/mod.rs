@@ -26,7 +26,7 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 /// Puts what it finds at 0 and 1 where systemd puts sockets, and becomes the worker.
 const AS_SYSTEMD_DOES: &str = r#"
     export LISTEN_PID=$$
-    [ -z "$MAX_FILES" ] || ulimit -n "$MAX_FILES"
+    [ -z "$FILES" ] || ulimit $FILES
     case $LISTEN_FDS in
         1) exec 3<&0 0</dev/null ;;
         2) exec 3<&0 4<&1 0</dev/null 1>&2 ;;

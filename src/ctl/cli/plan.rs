@@ -110,9 +110,7 @@ impl View {
         }
         self.tell_others();
         self.tell_settings();
-        for sentence in &self.advice {
-            say(stdout(), &format!("\n  warning: {sentence}"));
-        }
+        self.tell_advice();
     }
 
     fn tell_others(&self) {
@@ -131,6 +129,15 @@ impl View {
         let rows: Vec<_> = self.settings.iter().map(row).collect();
         for line in table::lines(["SETTING", "VALUE", "FROM"], &rows) {
             say(stdout(), &format!("  {line}"));
+        }
+    }
+
+    fn tell_advice(&self) {
+        if !self.advice.is_empty() {
+            say(stdout(), "");
+        }
+        for sentence in &self.advice {
+            say(stdout(), &format!("  warning: {sentence}"));
         }
     }
 

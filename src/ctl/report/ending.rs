@@ -7,12 +7,14 @@ use crate::ctl::select::Group;
 use crate::roll::{Failure, InstanceOutcome, Outcome, Reason, Standing};
 
 /// A roll that is over.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Ending<'a> {
     /// What was rolled.
     pub group: &'a Group,
     /// How it ended.
     pub outcome: &'a Outcome,
+    /// What the first run that failed wrote last.
+    pub last_words: Vec<String>,
     /// The groups that would have been rolled next.
     pub not_begun: &'a [Group],
 }
@@ -35,10 +37,11 @@ impl Ending<'_> {
         }
     }
 
-    /// The error: one line for what happened, one for the rest, one for what to type.
+    /// The error: what happened, the state of the rest, the last words, what to type next.
     fn error(&self) -> String {
         let mut lines = self.what();
         lines.extend(Some(self.rest()).filter(|rest| !rest.is_empty()));
+        lines.extend(self.last_words.iter().map(|line| format!("| {line}")));
         lines.push(format!("next: {}", self.next()));
         format!("rollctl: {}", lines.join("\n  "))
     }

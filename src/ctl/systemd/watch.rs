@@ -36,7 +36,7 @@ pub enum Heard {
     },
     /// Something of the unit at this object path changed.
     Changed {
-        /// As [`object_path`](super::object_path) makes it.
+        /// As systemd escapes the unit's name for it.
         path: String,
     },
     /// systemd left the bus, or the bus itself went away.

@@ -11,10 +11,11 @@
 
 mod ending;
 mod steps;
+mod told;
 
 use std::time::Duration;
 
-use super::event::{Action, Moment, Phase, Record, Slot, Ticket, Verdict};
+use super::event::{Action, Moment, Phase, Record, Slot, Ticket};
 use super::judge::{Run, Verb, Work};
 use super::outcome::{Failure, InstanceOutcome, Standing};
 use super::plan::{Member, Policy};
@@ -189,210 +190,6 @@ impl Instance {
         Some(timer.min(self.next_read()).min(self.deadline))
     }
 
-    // ---- what the roll tells it ----
-
-    /// Its turn has come; `found` is what it was when the group was found in order.
-    pub(super) fn begin(&mut self, found: UnitState, cx: &mut Context) {
-        self.old = found.invocation;
-        self.state = found;
-        self.began = cx.now;
-        self.deadline = cx.now + self.member.timeout;
-        self.step = Step::Looking;
-        self.look_afresh(cx);
-    }
-
-    /// The first interrupt: no waiting for its own sake.
-    pub(super) fn hurry(&mut self, cx: &mut Context) {
-        self.in_a_hurry = true;
-        if matches!(self.step, Step::Holding { .. }) {
-            self.call(Verb::Start, cx);
-        }
-    }
-
-    /// Nothing new may begin: not this one either, if it was only looked at.
-    pub(super) fn stand_back(&mut self, cx: &mut Context) {
-        if matches!(self.step, Step::Looking) {
-            self.over(Standing::Untouched, cx);
-        }
-    }
-
-    /// The second interrupt: start what is stopped, and go.
-    pub(super) fn let_go(&mut self, cx: &mut Context) {
-        self.letting_go = true;
-        match &self.step {
-            // A job whose call was not heard may never have been queued.
-            Step::Working { work, .. } if work.verb == Verb::Stop || work.job.is_none() => {
-                self.close(Verb::Start, cx);
-            }
-            Step::Holding { .. } => self.close(Verb::Start, cx),
-            Step::Working { .. } | Step::Proving { .. } | Step::Watching { .. } => {
-                self.over(Standing::ComingUp, cx);
-            }
-            Step::Closing { job: Some(_), .. } => self.over(Standing::FailedStopped, cx),
-            // What was said to systemd must be heard before we go.
-            Step::Calling(_) | Step::Closing { .. } => {}
-            Step::Waiting | Step::Looking | Step::Over => {}
-        }
-    }
-
-    /// The group was read: is it, having served, still what it was?
-    pub(super) fn look_back(&mut self, state: &UnitState, cx: &mut Context) {
-        if self.phase != Phase::Serving {
-            return;
-        }
-        if let Some(failure) = self.run.and_then(|run| run.strayed(state)) {
-            self.fail(failure, cx);
-        }
-    }
-
-    /// Signals and answers may have been missed.
-    pub(super) fn reconnected(&mut self, cx: &mut Context) {
-        if self.is_busy() {
-            self.look(cx);
-        }
-    }
-
-    /// systemd says that something of it changed, and not what.
-    pub(super) fn changed(&mut self) {
-        self.is_news = self.is_busy();
-    }
-
-    pub(super) fn queued(&mut self, job: JobId, cx: &mut Context) {
-        match &mut self.step {
-            Step::Calling(verb) => {
-                let verb = *verb;
-                self.work(verb, Some(job), cx);
-            }
-            Step::Closing { called, job: queued, .. } if *called && queued.is_none() => {
-                *queued = Some(job);
-                self.closing_was_heard(cx);
-            }
-            _ => {}
-        }
-    }
-
-    pub(super) fn unheard(&mut self, cx: &mut Context) {
-        match &mut self.step {
-            Step::Calling(verb) => {
-                let verb = *verb;
-                self.note("systemd's answer was lost, looking what it did".to_owned(), cx);
-                self.work(verb, None, cx);
-            }
-            Step::Closing { called, again, job: None, .. } if *called => {
-                *called = false;
-                *again = cx.now + START_AGAIN;
-                self.look_afresh(cx);
-            }
-            _ => {}
-        }
-    }
-
-    pub(super) fn refused(&mut self, why: String, cx: &mut Context) {
-        match &mut self.step {
-            Step::Calling(verb) => {
-                let verb = *verb;
-                self.call_was_refused(verb, why, cx);
-            }
-            Step::Closing { verb: Verb::Start, called, again, .. } => {
-                *called = false;
-                *again = cx.now + START_AGAIN;
-                self.note(format!("systemd refused to start it ({why}), trying again in 1s"), cx);
-            }
-            Step::Closing { .. } => self.stop_was_refused(cx),
-            _ => {}
-        }
-    }
-
-    pub(super) fn removed(&mut self, job: JobId, result: JobResult, cx: &mut Context) {
-        match &mut self.step {
-            Step::Calling(_) => self.early_ends.push((job, result)),
-            Step::Working { work, .. } => {
-                let ours = work.job.is_none_or(|ours| ours == job);
-                if ours && work.result.is_none() {
-                    work.result = Some(result);
-                    self.look_afresh(cx);
-                }
-            }
-            Step::Closing { job: Some(ours), .. } if *ours == job => self.look_afresh(cx),
-            _ => {}
-        }
-    }
-
-    pub(super) fn probed(&mut self, ticket: Ticket, verdict: Verdict, cx: &mut Context) {
-        let Step::Proving { run, watched, asked, again, wait } = &mut self.step else { return };
-        if asked.is_none_or(|asked| asked.ticket != ticket) {
-            return;
-        }
-        *asked = None;
-        match verdict {
-            Verdict::Passed if *watched => self.serve(cx),
-            Verdict::Passed => {
-                let run = *run;
-                self.watch(run, cx);
-            }
-            Verdict::NotYet(why) => {
-                *again = cx.now + *wait;
-                *wait = (*wait * 2).min(PROBE_WAITS.1);
-                self.note(format!("{why}, trying again"), cx);
-            }
-            Verdict::Never(why) => {
-                let within = cx.now.since(self.phase_since);
-                self.fail(Failure::Unhealthy { last: why, within }, cx);
-            }
-        }
-    }
-
-    /// The answer to a read.
-    pub(super) fn read(&mut self, ticket: Ticket, state: UnitState, cx: &mut Context) {
-        if ticket < self.valid_from || !self.is_busy() {
-            return;
-        }
-        self.tell_status(&state, cx);
-        let before = std::mem::replace(&mut self.state, state);
-        match &self.step {
-            Step::Looking => self.looked(before.active, cx),
-            Step::Working { .. } => self.read_at_work(cx),
-            Step::Holding { .. } => self.read_while_down(cx),
-            Step::Proving { run, .. } => {
-                if let Some(failure) = run.strayed(&self.state) {
-                    self.fail(failure, cx);
-                }
-            }
-            Step::Watching { run, until } => match run.strayed(&self.state) {
-                Some(failure) => self.fail(failure, cx),
-                None if cx.now >= *until => {
-                    let run = *run;
-                    self.ask_the_gates(run, true, cx);
-                }
-                None => {}
-            },
-            Step::Closing { .. } => self.read_while_closing(cx),
-            Step::Waiting | Step::Calling(_) | Step::Over => {}
-        }
-    }
-
-    /// Time has passed.
-    pub(super) fn tick(&mut self, cx: &mut Context) {
-        if !self.is_busy() {
-            return;
-        }
-        match &self.step {
-            Step::Holding { until } if cx.now >= *until => return self.call(Verb::Start, cx),
-            Step::Closing { verb, called: false, again, .. } if cx.now >= *again => {
-                let verb = *verb;
-                self.call_to_close(verb, cx);
-            }
-            _ => {}
-        }
-        if cx.now >= self.deadline {
-            return self.time_is_up(cx);
-        }
-        self.probe_if_due(cx);
-        if cx.now >= self.next_read() || self.wants_its_last_read(cx.now) {
-            self.look(cx);
-        }
-    }
-
     fn wants_its_last_read(&self, now: Moment) -> bool {
         matches!(self.step, Step::Watching { until, .. } if now >= until && !self.was_read_since(until))
     }
@@ -437,9 +234,10 @@ impl Instance {
         }
     }
 
-    pub(super) fn tell_status(&mut self, state: &UnitState, cx: &mut Context) {
-        if state.status != self.state.status {
-            let text = state.status.clone();
+    /// After the phase that comes with it: the new run's text is not about the old one's stop.
+    fn tell_status(&mut self, before: &UnitState, cx: &mut Context) {
+        if before.status != self.state.status {
+            let text = self.state.status.clone();
             cx.record(Record::Status { instance: self.member.unit.clone(), text });
         }
     }

@@ -6,22 +6,21 @@
 //!      Roll ◄── events ── calls and probes, job signals, Ctrl-C, the clock
 //! ```
 
+mod tasks;
+
 use std::collections::{HashMap, VecDeque};
 use std::future::{Future, pending};
 use std::pin::Pin;
 use std::sync::Arc;
 
-use futures_util::future::join_all;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::time::{Instant, sleep_until};
 
-use super::gates::{Gates, Question};
-use super::report::Report;
-use super::signals::Signals;
-use super::systemd::{CallError, Heard, Systemd, Watch, Wish, object_path};
-use crate::roll::{
-    Action, Event, GroupState, Moment, Outcome, Plan, Roll, Slot, Ticket, UnitState,
-};
+use crate::ctl::gates::{Gates, Question};
+use crate::ctl::report::Report;
+use crate::ctl::signals::Signals;
+use crate::ctl::systemd::{CallError, Heard, Systemd, Watch, Wish, object_path};
+use crate::roll::{Action, Event, Moment, Outcome, Plan, Roll, Slot};
 
 /// Walks the plan to its end.
 ///
@@ -132,53 +131,6 @@ impl<'a> Driver<'a> {
         }
     }
 
-    fn call(&mut self, slot: Slot, wish: Wish) {
-        let (systemd, unit) = (self.systemd.clone(), self.unit(slot));
-        self.spawn(async move {
-            Some(match systemd.queue(wish, &unit).await {
-                Ok(job) => Event::JobQueued { slot, job },
-                Err(error @ CallError::Refused { .. }) => {
-                    Event::JobRefused { slot, why: error.to_string() }
-                }
-                Err(_) => Event::JobUnheard { slot },
-            })
-        });
-    }
-
-    fn read_unit(&mut self, slot: Slot, ticket: Ticket) {
-        let (systemd, unit) = (self.systemd.clone(), self.unit(slot));
-        self.spawn(async move {
-            let state = systemd.properties(&unit).await.ok()?.state();
-            Some(Event::Unit { slot, ticket, state })
-        });
-    }
-
-    fn read_group(&mut self, ticket: Ticket) {
-        let systemd = self.systemd.clone();
-        let members = self.roll.plan().members().iter().map(|it| it.unit.clone());
-        let members: Vec<String> = members.collect();
-        let bystanders = self.roll.plan().bystanders().to_vec();
-        let sockets = self.gates.needed_sockets().to_vec();
-        self.spawn(async move {
-            let states = read_all(&systemd, &sockets).await?;
-            let down = sockets.into_iter().zip(states).filter(|(_, state)| !state.active.is_up());
-            let state = GroupState {
-                sockets_down: down.map(|(unit, _)| unit).collect(),
-                members: read_all(&systemd, &members).await?,
-                bystanders: read_all(&systemd, &bystanders).await?,
-            };
-            Some(Event::Group { ticket, state })
-        });
-    }
-
-    fn probe(&mut self, slot: Slot, ticket: Ticket, question: Question) {
-        let (systemd, gates) = (self.systemd.clone(), self.gates.clone());
-        self.spawn(async move {
-            let verdict = gates.probe(&systemd, &question).await?;
-            Some(Event::Probed { slot, ticket, verdict })
-        });
-    }
-
     fn take(&mut self, happening: Happening) {
         match happening {
             Happening::Answer(event) => self.events.extend(event),
@@ -217,21 +169,6 @@ impl<'a> Driver<'a> {
         let way = async move { Happening::Back(Box::new(Systemd::come_back(scope).await)) };
         self.tasks.push(Box::pin(way));
     }
-
-    fn unit(&self, slot: Slot) -> String {
-        self.roll.plan().member(slot).unit.clone()
-    }
-
-    fn spawn(&mut self, answer: impl Future<Output = Option<Event>> + 'static) {
-        self.tasks.push(Box::pin(async move { Happening::Answer(answer.await) }));
-    }
-}
-
-/// The states of the units, in their order; `None` if any could not be read.
-async fn read_all(systemd: &Systemd, units: &[String]) -> Option<Vec<UnitState>> {
-    let reads = units.iter().map(|unit| systemd.properties(unit));
-    let states = join_all(reads).await.into_iter().map(|read| Some(read.ok()?.state()));
-    states.collect()
 }
 
 async fn next_signal(watch: &mut Option<Watch>) -> Heard {

@@ -9,14 +9,10 @@
 //! nginx.service     this unit
 //! ```
 
+mod read;
+
 use std::fmt;
 use std::str::FromStr;
-
-use super::unit_name::is_name_char;
-
-/// systemd's own limit (UNIT_NAME_MAX).
-const NAME_LIMIT: usize = 255;
-const RANGE_LIMIT: usize = 1000;
 
 /// A pattern that was read once and is not doubted again.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,34 +77,22 @@ impl Choice {
             Self::Like(pattern) => fast_glob::glob_match(pattern, instance),
         }
     }
-
-    fn read(text: &str) -> Result<Self, &'static str> {
-        let is_pattern = text.contains(['*', '?', '[', ']']);
-        let fits = |c: char| is_name_char(c) || c == '@' || (is_pattern && "*?[]^!".contains(c));
-        match text {
-            "" => Err("an instance has no name"),
-            _ if !text.chars().all(fits) => Err("a name has a character that systemd forbids"),
-            _ if !is_pattern => Ok(Self::Exactly(text.to_owned())),
-            _ if !is_closed(text) => Err("a [ has no ]"),
-            _ => Ok(Self::Like(text.to_owned())),
-        }
-    }
 }
 
 impl FromStr for InstancePattern {
     type Err = BadPattern;
 
     fn from_str(text: &str) -> Result<Self, BadPattern> {
-        let bad = |why| BadPattern { text: shortened(text), why };
-        let name = without_type(text).map_err(bad)?;
+        let bad = |why| BadPattern { text: read::shortened(text), why };
+        let name = read::without_type(text).map_err(bad)?;
         let (prefix, instances) = match name.split_once('@') {
             Some((prefix, instances)) => (prefix, Some(instances)),
             None => (name, None),
         };
-        check_prefix(prefix).map_err(bad)?;
+        read::check_prefix(prefix).map_err(bad)?;
         let wanted = match instances {
             Some("") => return Err(bad("a template is no unit: write NAME@* or NAME")),
-            Some(instances) => Wanted::Instances(choices(instances).map_err(bad)?),
+            Some(instances) => Wanted::Instances(read::choices(instances).map_err(bad)?),
             None => Wanted::Whole,
         };
         Ok(Self { text: text.to_owned(), prefix: prefix.to_owned(), wanted })
@@ -127,90 +111,6 @@ impl fmt::Display for InstancePattern {
 pub struct BadPattern {
     text: String,
     why: &'static str,
-}
-
-fn without_type(text: &str) -> Result<&str, &'static str> {
-    const OTHERS: [&str; 10] = [
-        "socket",
-        "target",
-        "timer",
-        "mount",
-        "automount",
-        "swap",
-        "path",
-        "slice",
-        "scope",
-        "device",
-    ];
-    if text.len() > NAME_LIMIT {
-        return Err("a unit's name has at most 255 characters");
-    }
-    match text.rsplit_once('.') {
-        Some((name, "service")) => Ok(name),
-        Some((_, kind)) if OTHERS.contains(&kind) => Err("only services can be rolled"),
-        _ => Ok(text),
-    }
-}
-
-fn check_prefix(prefix: &str) -> Result<(), &'static str> {
-    match prefix {
-        "" => Err("a group has no name"),
-        _ if prefix.contains(['*', '?', '[', '{']) => {
-            Err("a pattern goes behind the @: it chooses instances of one group")
-        }
-        _ if !prefix.chars().all(is_name_char) => {
-            Err("a name has a character that systemd forbids")
-        }
-        _ => Ok(()),
-    }
-}
-
-/// `{1..4}`, `{a,b*}`, or a single one.
-fn choices(text: &str) -> Result<Vec<Choice>, &'static str> {
-    let Some(inner) = text.strip_prefix('{') else {
-        return match text.contains(['{', '}']) {
-            true => Err("{ } goes right behind the @, and around all of it"),
-            false => Ok(vec![Choice::read(text)?]),
-        };
-    };
-    let inner = inner.strip_suffix('}').ok_or("a { has no }")?;
-    match inner.split_once("..") {
-        Some((first, last)) => range(first, last),
-        None => inner.split(',').map(Choice::read).collect(),
-    }
-}
-
-/// The numbers from first to last, as wide as the first is written (`{01..12}`), as a shell does.
-fn range(first: &str, last: &str) -> Result<Vec<Choice>, &'static str> {
-    const BAD: &str = "a range is two numbers: {1..4}";
-    let number = |text: &str| match text.bytes().all(|byte| byte.is_ascii_digit()) {
-        true => text.parse::<usize>().map_err(|_| BAD),
-        false => Err(BAD),
-    };
-    let (from, to) = (number(first)?, number(last)?);
-    let width = if first.starts_with('0') { first.len() } else { 0 };
-    if from > to {
-        return Err("a range begins with its smaller number");
-    }
-    if to - from >= RANGE_LIMIT {
-        return Err("a range has at most 1000 instances");
-    }
-    Ok((from..=to).map(|number| Choice::Exactly(format!("{number:0width$}"))).collect())
-}
-
-fn is_closed(text: &str) -> bool {
-    match text.find('[') {
-        Some(open) => text[open..].contains(']'),
-        None => !text.contains(']'),
-    }
-}
-
-/// What fits in a line of an error.
-fn shortened(text: &str) -> String {
-    match text.char_indices().nth(60) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,74 @@
+//! The questions and orders of a roll, each a task that brings its answer back.
+
+use std::future::Future;
+
+use futures_util::future::join_all;
+
+use super::{Driver, Happening};
+use crate::ctl::gates::Question;
+use crate::ctl::systemd::{CallError, Systemd, Wish};
+use crate::roll::{Event, GroupState, Slot, Ticket, UnitState};
+
+impl Driver<'_> {
+    pub(super) fn call(&mut self, slot: Slot, wish: Wish) {
+        let (systemd, unit) = (self.systemd.clone(), self.unit(slot));
+        self.spawn(async move {
+            Some(match systemd.queue(wish, &unit).await {
+                Ok(job) => Event::JobQueued { slot, job },
+                Err(error @ CallError::Refused { .. }) => {
+                    Event::JobRefused { slot, why: error.to_string() }
+                }
+                Err(_) => Event::JobUnheard { slot },
+            })
+        });
+    }
+
+    pub(super) fn read_unit(&mut self, slot: Slot, ticket: Ticket) {
+        let (systemd, unit) = (self.systemd.clone(), self.unit(slot));
+        self.spawn(async move {
+            let state = systemd.properties(&unit).await.ok()?.state();
+            Some(Event::Unit { slot, ticket, state })
+        });
+    }
+
+    pub(super) fn read_group(&mut self, ticket: Ticket) {
+        let systemd = self.systemd.clone();
+        let members = self.roll.plan().members().iter().map(|it| it.unit.clone());
+        let members: Vec<String> = members.collect();
+        let bystanders = self.roll.plan().bystanders().to_vec();
+        let sockets = self.gates.needed_sockets().to_vec();
+        self.spawn(async move {
+            let states = read_all(&systemd, &sockets).await?;
+            let down = sockets.into_iter().zip(states).filter(|(_, state)| !state.active.is_up());
+            let state = GroupState {
+                sockets_down: down.map(|(unit, _)| unit).collect(),
+                members: read_all(&systemd, &members).await?,
+                bystanders: read_all(&systemd, &bystanders).await?,
+            };
+            Some(Event::Group { ticket, state })
+        });
+    }
+
+    pub(super) fn probe(&mut self, slot: Slot, ticket: Ticket, question: Question) {
+        let (systemd, gates) = (self.systemd.clone(), self.gates.clone());
+        self.spawn(async move {
+            let verdict = gates.probe(&systemd, &question).await?;
+            Some(Event::Probed { slot, ticket, verdict })
+        });
+    }
+
+    pub(super) fn unit(&self, slot: Slot) -> String {
+        self.roll.plan().member(slot).unit.clone()
+    }
+
+    fn spawn(&mut self, answer: impl Future<Output = Option<Event>> + 'static) {
+        self.tasks.push(Box::pin(async move { Happening::Answer(answer.await) }));
+    }
+}
+
+/// The states of the units, in their order; `None` if any could not be read.
+async fn read_all(systemd: &Systemd, units: &[String]) -> Option<Vec<UnitState>> {
+    let reads = units.iter().map(|unit| systemd.properties(unit));
+    let states = join_all(reads).await.into_iter().map(|read| Some(read.ok()?.state()));
+    states.collect()
+}

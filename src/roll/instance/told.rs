@@ -1,0 +1,216 @@
+//! What the roll and systemd tell an instance, and what it makes of that.
+
+use super::{Context, Instance, PROBE_WAITS, START_AGAIN, Step};
+use crate::roll::event::{Phase, Ticket, Verdict};
+use crate::roll::judge::Verb;
+use crate::roll::outcome::{Failure, Standing};
+use crate::roll::unit::{JobId, JobResult, UnitState};
+
+impl Instance {
+    /// Its turn has come; `found` is what it was when the group was found in order.
+    pub(in crate::roll) fn begin(&mut self, found: UnitState, cx: &mut Context) {
+        self.old = found.invocation;
+        self.state = found;
+        self.began = cx.now;
+        self.deadline = cx.now + self.member.timeout;
+        self.step = Step::Looking;
+        self.look_afresh(cx);
+    }
+
+    /// The first interrupt: no waiting for its own sake.
+    pub(in crate::roll) fn hurry(&mut self, cx: &mut Context) {
+        self.in_a_hurry = true;
+        if matches!(self.step, Step::Holding { .. }) {
+            self.call(Verb::Start, cx);
+        }
+    }
+
+    /// Nothing new may begin: not this one either, if it was only looked at.
+    pub(in crate::roll) fn stand_back(&mut self, cx: &mut Context) {
+        if matches!(self.step, Step::Looking) {
+            self.over(Standing::Untouched, cx);
+        }
+    }
+
+    /// The second interrupt: start what is stopped, and go.
+    pub(in crate::roll) fn let_go(&mut self, cx: &mut Context) {
+        self.letting_go = true;
+        match &self.step {
+            // A job whose call was not heard may never have been queued.
+            Step::Working { work, .. } if work.verb == Verb::Stop || work.job.is_none() => {
+                self.close(Verb::Start, cx);
+            }
+            Step::Holding { .. } => self.close(Verb::Start, cx),
+            Step::Working { .. } | Step::Proving { .. } | Step::Watching { .. } => {
+                self.over(Standing::ComingUp, cx);
+            }
+            Step::Closing { job: Some(_), .. } => self.over(Standing::FailedStopped, cx),
+            // What was said to systemd must be heard before we go.
+            Step::Calling(_) | Step::Closing { .. } => {}
+            Step::Waiting | Step::Looking | Step::Over => {}
+        }
+    }
+
+    /// The group was read: is it, having served, still what it was?
+    pub(in crate::roll) fn look_back(&mut self, state: &UnitState, cx: &mut Context) {
+        if self.phase != Phase::Serving {
+            return;
+        }
+        if let Some(failure) = self.run.and_then(|run| run.strayed(state)) {
+            self.fail(failure, cx);
+        }
+    }
+
+    /// Signals and answers may have been missed.
+    pub(in crate::roll) fn reconnected(&mut self, cx: &mut Context) {
+        if self.is_busy() {
+            self.look(cx);
+        }
+    }
+
+    /// systemd says that something of it changed, and not what.
+    pub(in crate::roll) fn changed(&mut self) {
+        self.is_news = self.is_busy();
+    }
+
+    pub(in crate::roll) fn queued(&mut self, job: JobId, cx: &mut Context) {
+        match &mut self.step {
+            Step::Calling(verb) => {
+                let verb = *verb;
+                self.work(verb, Some(job), cx);
+            }
+            Step::Closing { called, job: queued, .. } if *called && queued.is_none() => {
+                *queued = Some(job);
+                self.closing_was_heard(cx);
+            }
+            _ => {}
+        }
+    }
+
+    pub(in crate::roll) fn unheard(&mut self, cx: &mut Context) {
+        match &mut self.step {
+            Step::Calling(verb) => {
+                let verb = *verb;
+                self.note("systemd's answer was lost, looking what it did".to_owned(), cx);
+                self.work(verb, None, cx);
+            }
+            Step::Closing { called, again, job: None, .. } if *called => {
+                *called = false;
+                *again = cx.now + START_AGAIN;
+                self.look_afresh(cx);
+            }
+            _ => {}
+        }
+    }
+
+    pub(in crate::roll) fn refused(&mut self, why: String, cx: &mut Context) {
+        match &mut self.step {
+            Step::Calling(verb) => {
+                let verb = *verb;
+                self.call_was_refused(verb, why, cx);
+            }
+            Step::Closing { verb: Verb::Start, called, again, .. } => {
+                *called = false;
+                *again = cx.now + START_AGAIN;
+                self.note(format!("systemd refused to start it ({why}), trying again in 1s"), cx);
+            }
+            Step::Closing { .. } => self.stop_was_refused(cx),
+            _ => {}
+        }
+    }
+
+    pub(in crate::roll) fn removed(&mut self, job: JobId, result: JobResult, cx: &mut Context) {
+        match &mut self.step {
+            Step::Calling(_) => self.early_ends.push((job, result)),
+            Step::Working { work, .. } => {
+                let ours = work.job.is_none_or(|ours| ours == job);
+                if ours && work.result.is_none() {
+                    work.result = Some(result);
+                    self.look_afresh(cx);
+                }
+            }
+            Step::Closing { job: Some(ours), .. } if *ours == job => self.look_afresh(cx),
+            _ => {}
+        }
+    }
+
+    pub(in crate::roll) fn probed(&mut self, ticket: Ticket, verdict: Verdict, cx: &mut Context) {
+        let Step::Proving { run, watched, asked, again, wait } = &mut self.step else { return };
+        if asked.is_none_or(|asked| asked.ticket != ticket) {
+            return;
+        }
+        *asked = None;
+        match verdict {
+            Verdict::Passed if *watched => self.serve(cx),
+            Verdict::Passed => {
+                let run = *run;
+                self.watch(run, cx);
+            }
+            Verdict::NotYet(why) => {
+                *again = cx.now + *wait;
+                *wait = (*wait * 2).min(PROBE_WAITS.1);
+                self.note(format!("{why}, trying again"), cx);
+            }
+            Verdict::Never(why) => {
+                let within = cx.now.since(self.phase_since);
+                self.fail(Failure::Unhealthy { last: why, within }, cx);
+            }
+        }
+    }
+
+    /// The answer to a read.
+    pub(in crate::roll) fn read(&mut self, ticket: Ticket, state: UnitState, cx: &mut Context) {
+        if ticket < self.valid_from || !self.is_busy() {
+            return;
+        }
+        let before = std::mem::replace(&mut self.state, state);
+        self.take_in(&before, cx);
+        self.tell_status(&before, cx);
+    }
+
+    /// What follows from a read; `before` is what was read before it.
+    fn take_in(&mut self, before: &UnitState, cx: &mut Context) {
+        match &self.step {
+            Step::Looking => self.looked(before.active, cx),
+            Step::Working { .. } => self.read_at_work(cx),
+            Step::Holding { .. } => self.read_while_down(cx),
+            Step::Proving { run, .. } => {
+                if let Some(failure) = run.strayed(&self.state) {
+                    self.fail(failure, cx);
+                }
+            }
+            Step::Watching { run, until } => match run.strayed(&self.state) {
+                Some(failure) => self.fail(failure, cx),
+                None if cx.now >= *until => {
+                    let run = *run;
+                    self.ask_the_gates(run, true, cx);
+                }
+                None => {}
+            },
+            Step::Closing { .. } => self.read_while_closing(cx),
+            Step::Waiting | Step::Calling(_) | Step::Over => {}
+        }
+    }
+
+    /// Time has passed.
+    pub(in crate::roll) fn tick(&mut self, cx: &mut Context) {
+        if !self.is_busy() {
+            return;
+        }
+        match &self.step {
+            Step::Holding { until } if cx.now >= *until => return self.call(Verb::Start, cx),
+            Step::Closing { verb, called: false, again, .. } if cx.now >= *again => {
+                let verb = *verb;
+                self.call_to_close(verb, cx);
+            }
+            _ => {}
+        }
+        if cx.now >= self.deadline {
+            return self.time_is_up(cx);
+        }
+        self.probe_if_due(cx);
+        if cx.now >= self.next_read() || self.wants_its_last_read(cx.now) {
+            self.look(cx);
+        }
+    }
+}
