@@ -5,7 +5,7 @@ mod roll_support;
 
 use std::path::Path;
 
-use roll_support::{Clients, Stage, four};
+use roll_support::{Clients, Stage, four, release};
 use rollctl::load::{Load, Style, Target};
 
 const SLEEPER: &str = "[Service]\nExecStart=/bin/sleep 1000\n";
@@ -79,17 +79,14 @@ fn queue_consumers_are_rolled_with_a_warning_that_started_is_not_ready() {
 
 #[test]
 fn one_that_ends_under_observation_has_failed_though_it_started() {
-    let ends = "[Service]\nExecStart=/bin/sh -c 'sleep $$(cat %t/time)'\n";
-    let units = [("queue@.service", ends)];
-    let stage = Stage::units(&units, &[]);
-    let time = stage.lab.run_dir().join("time");
-    std::fs::write(&time, "1000").unwrap();
-    stage.systemctl(&["start", "queue@1", "queue@2"]);
-    std::fs::write(&time, "0.2").unwrap();
-    let rolled = stage.restart(&["queue", "--observe", "2s"]).exits_with(1);
-    assert_eq!(rolled.order(), ["queue@1.service"]);
-    rolled.says("queue@1.service came up and ended again");
-    assert_eq!(stage.state("queue@2.service"), "active");
+    let stage = queue(&["1", "2"]);
+    let before = stage.runs();
+    stage.change("q@.service", "50-release", &release("/bin/sleep 0.2", ""));
+    let rolled = stage.restart(&["q", "--observe", "2s"]).exits_with(1);
+    assert_eq!(rolled.order(), ["q@1.service"]);
+    rolled.says("q@1.service came up and ended again");
+    assert_eq!(stage.run_of(2), before[1]);
+    assert_eq!(stage.state("q@2.service"), "active");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 mod roll_support;
 
-use roll_support::{Rolled, Stage, release};
+use roll_support::{HealthServer, Rolled, Stage, four, release};
 
 const TEMPLATE: &str = "worker@.service";
 
@@ -37,8 +37,21 @@ fn one_that_is_ready_and_unhealthy_is_as_far_as_it_gets() {
 }
 
 #[test]
+fn one_that_sickens_under_observation_is_as_far_as_it_gets() {
+    let health = HealthServer::well();
+    let stage = Stage::group(four().instances(2));
+    let before = stage.runs();
+    let arguments = ["--health", &health.url(), "--observe", "1s", "--timeout", "2s"];
+    let mut roll = stage.begin_roll(&arguments);
+    roll.until("worker@1.service", "observing");
+    health.is_sick_now();
+    roll.end().exits_with(1).says("answered 503").says("worker@2 was left alone and serves");
+    assert_eq!(stage.runs()[1..], before[1..], "the other was touched");
+}
+
+#[test]
 fn one_without_the_socket_is_as_far_as_it_gets() {
-    let deaf = "/bin/sh -c 'systemd-notify --ready; exec sleep 1000 3<&-'";
+    let deaf = "/bin/sh -c 'exec 3<&-; systemd-notify --ready; exec sleep 1000'";
     let gates = ["--timeout", "2s", "--health", "none"];
     let rolled = stops_at_the_first_of(&release(deaf, "NotifyAccess=all"), &gates);
     rolled.says("it does not hold the listening socket of worker.socket");
@@ -97,8 +110,19 @@ fn in_the_middle_it_stops_there_and_the_fix_begins_there() {
 }
 
 #[test]
+fn systemctl_reload_fails_with_the_roll_and_the_group_stays_up() {
+    let stage = Stage::group(four().instances(2));
+    let before = stage.runs();
+    stage.change(TEMPLATE, "50-release", &release("/bin/false", ""));
+    stage.lab.systemctl(["reload", "worker"]).unwrap_err();
+    assert_eq!(stage.state("worker.service"), "active");
+    assert_eq!(stage.runs()[1..], before[1..], "the other was touched");
+    assert!(stage.is_serving("worker@2.service"));
+}
+
+#[test]
 fn the_last_one_that_serves_is_not_stopped() {
-    let stage = Stage::group(roll_support::four().instances(1));
+    let stage = Stage::group(four().instances(1));
     stage.change(TEMPLATE, "50-release", &release("/bin/false", "RestartSec=10ms"));
     let rolled = stage.roll(&[]).exits_with(1);
     assert_eq!(rolled.standing("worker@1.service"), "failed_left");

@@ -51,6 +51,38 @@ fn goes_on_through(commands: &[&[&str]]) {
 }
 
 #[test]
+fn a_reexec_in_every_phase_is_no_failure() {
+    goes_on_through_in_every_phase(&["daemon-reexec"]);
+}
+
+#[test]
+fn a_restart_of_the_bus_in_every_phase_is_no_failure() {
+    goes_on_through_in_every_phase(&["restart", "dbus.service"]);
+}
+
+#[track_caller]
+fn goes_on_through_in_every_phase(command: &[&str]) {
+    let stage = Stage::group(four().instances(3));
+    stage.change(
+        TEMPLATE,
+        "50-slow",
+        "[Service]\nExecStop=/bin/sleep 1\nExecStartPre=/bin/sleep 1\n",
+    );
+    let before = stage.runs();
+    let mut roll = stage.begin_roll(&["--observe", "1s", "--pause", "1s", "--stop-pause", "1s"]);
+    let phases = [(1, "stopping"), (1, "stopped"), (2, "starting"), (2, "observing")];
+    for (number, phase) in phases {
+        roll.until(stage.unit(number), phase);
+        stage.systemctl(command);
+    }
+    roll.until_pausing();
+    stage.systemctl(command);
+    roll.end().exits_with(0);
+    stage.all_are_new_since(&before);
+    stage.all_serve();
+}
+
+#[test]
 fn where_there_is_no_bus_it_says_so() {
     let rolled = restart_at_bus("unix:path=/nonexistent/bus");
     assert_eq!(rolled.status.code(), Some(4), "{}", said(&rolled));

@@ -3,7 +3,11 @@
 
 mod roll_support;
 
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
 use roll_support::{HealthServer, Rolling, Stage, four, wait_until};
+use rollctl::load::Style;
 use rustix::process::Signal;
 
 const TEMPLATE: &str = "worker@.service";
@@ -28,7 +32,7 @@ fn while_it_stops_it_is_brought_back() {
 #[test]
 fn in_its_stop_pause_it_is_started_at_once() {
     let stage = stage("");
-    let began = std::time::Instant::now();
+    let began = Instant::now();
     finishes_what_is_in_hand(&stage, &["--stop-pause", "60s"], "stopped");
     assert!(began.elapsed().as_secs() < 30, "the pause was waited for");
 }
@@ -99,6 +103,37 @@ fn a_dropped_ssh_does_not_end_a_roll() {
 }
 
 #[test]
+fn a_batch_of_two_is_finished_by_both() {
+    let stage = Stage::group(four());
+    stage.change(TEMPLATE, "50-hold", SLOW_START);
+    let before = stage.runs();
+    let mut roll = stage.begin_roll(&["--max-unavailable", "2"]);
+    roll.until("worker@2.service", "starting").interrupt();
+    roll.end().exits_with(130).says("worker@1 and worker@2 are new and serving");
+    stage.are_new_since(&before, &[1, 2]);
+    stage.all_serve();
+}
+
+#[test]
+fn who_stops_the_unit_of_a_roll_interrupts_it() {
+    let stage = stage(SLOW_START);
+    let before = stage.runs();
+    stage.systemctl(&["start", "--no-block", "roll@worker"]);
+    wait_until("worker@1 starts", || stage.state(FIRST) == "activating");
+    stage.systemctl(&["stop", "roll@worker"]);
+    stage.are_new_since(&before, &[1]);
+    stage.all_serve();
+}
+
+#[test]
+fn requests_in_flight_are_answered() {
+    let stage = stage("");
+    let clients = stage.load(8, Style::slow(Duration::from_secs(1)));
+    finishes_what_is_in_hand(&stage, &[], "stopping");
+    clients.lose_nothing();
+}
+
+#[test]
 fn the_clients_do_not_notice() {
     let stage = stage(SLOW_START);
     let clients = stage.mixed_load();
@@ -162,11 +197,42 @@ fn twice_while_it_is_observed_it_is_left_to_itself() {
 fn lets_go(stage: &Stage, arguments: &[&str], phase: &str) {
     let before = stage.runs();
     let mut roll = stage.begin_roll(arguments);
+    roll.until(FIRST, phase);
+    if phase == "stopping" {
+        // Before systemd begins, a start takes the place of the stop, and the old run goes on.
+        wait_until("systemd stops it", || stage.state(FIRST) == "deactivating");
+    }
     // The second signal would be one with the first if that was not yet heard.
-    roll.until(FIRST, phase).interrupt().until_interrupted(1).interrupt();
+    roll.interrupt().until_interrupted(1).interrupt();
     let rolled = roll.end().exits_with(130).says("worker@1 is coming up");
     assert_eq!(rolled.standing(FIRST), "coming_up");
     wait_until("it is in a new run", || stage.run_of(1) != before[0]);
     stage.all_come_to_serve();
     stage.are_new_since(&before, &[1]);
+}
+
+// ---- killed: systemd has the whole job, and the lock dies with its owner ----
+
+#[test]
+fn killed_while_an_instance_stops_it_leaves_nobody_down_and_no_lock() {
+    let stage = stage(SLOW_STOP);
+    let before = stage.runs();
+    let mut roll = stage.begin_roll(&[]);
+    roll.until(FIRST, "stopping").send(Signal::KILL);
+    wait_until("it is in a new run", || stage.run_of(1) != before[0]);
+    stage.all_come_to_serve();
+    stage.are_new_since(&before, &[1]);
+    stage.roll(&[]).exits_with(0);
+}
+
+#[test]
+fn when_nobody_reads_what_it_tells_it_goes_on() {
+    let stage = stage("");
+    let before = stage.runs();
+    let mut command = stage.rollctl();
+    command.args(["restart", "--user", "--json", "worker"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop((child.stdout.take(), child.stderr.take()));
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    stage.all_are_new_since(&before);
 }

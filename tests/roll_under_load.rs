@@ -6,7 +6,7 @@ mod roll_support;
 use std::time::Duration;
 
 use roll_support::{Stage, four};
-use rollctl::lab::Lab;
+use rollctl::lab::{GroupPlan, Lab};
 use rollctl::load::Style;
 
 /// Clients that leave the machine some time for the rest of the story.
@@ -59,7 +59,7 @@ fn clients_that_think_lose_nothing() {
 }
 
 /// Well above the time its clients think.
-fn quick_to_give_up_idle_connections() -> rollctl::lab::GroupPlan {
+fn quick_to_give_up_idle_connections() -> GroupPlan {
     four().drop_in("worker@.service", "[Service]\nEnvironment=WORKER_LINGER=2s\n")
 }
 
@@ -84,6 +84,18 @@ fn a_group_on_a_unix_socket_loses_nothing() {
     stage.roll(&[]).exits_with(0);
     clients.lose_nothing();
     stage.all_are_new_since(&before);
+}
+
+#[test]
+fn what_an_instance_says_while_it_drains_is_told() {
+    let stage = Stage::group(four().instances(1));
+    let clients = stage.load(4, Style::slow(Duration::from_secs(1)));
+    let mut roll = stage.begin_roll(&[]);
+    roll.until_event("a draining instance", |event| {
+        event["event"] == "status" && event["text"].as_str().unwrap().starts_with("draining:")
+    });
+    roll.end().exits_with(0);
+    clients.lose_nothing();
 }
 
 #[test]

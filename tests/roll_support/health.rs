@@ -22,7 +22,7 @@ pub fn get(socket: &Path, path: &str) -> Result<(u16, String)> {
     Ok((status.unwrap_or_default(), answer))
 }
 
-/// Answers every request with 503 until it is told to be well.
+/// Answers every request with 200 while it is well, and with 503 while it is not.
 pub struct HealthServer {
     address: SocketAddr,
     is_well: Arc<AtomicBool>,
@@ -30,9 +30,17 @@ pub struct HealthServer {
 
 impl HealthServer {
     pub fn sick() -> Self {
+        Self::begin(false)
+    }
+
+    pub fn well() -> Self {
+        Self::begin(true)
+    }
+
+    fn begin(is_well: bool) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let is_well = Arc::new(AtomicBool::new(false));
+        let is_well = Arc::new(AtomicBool::new(is_well));
         let seen = is_well.clone();
         // Ends with the process: nobody connects to it after the story.
         std::thread::spawn(move || {
@@ -51,6 +59,10 @@ impl HealthServer {
 
     pub fn is_well_now(&self) {
         self.is_well.store(true, Ordering::SeqCst);
+    }
+
+    pub fn is_sick_now(&self) {
+        self.is_well.store(false, Ordering::SeqCst);
     }
 }
 

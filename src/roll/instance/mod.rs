@@ -1,9 +1,9 @@
 //! One instance on its way through a roll.
 //!
 //! ```text
-//! Waiting ─► Looking ─► Calling ─► Working ─► Proving ─► Watching ─► Over
-//!                          ▲          │ stop-pause                    ▲
-//!                          └─ Holding ◄┘       any failure ─► Closing ┘
+//! Waiting ─► Looking ─► Calling ─► Working ─► Proving ─► Watching ─► Proving ─► Over
+//!                          ▲          │ stop-pause                               ▲
+//!                          └─ Holding ◄┘                  any failure ─► Closing ┘
 //! ```
 //!
 //! A signal is only a hint to look; what a read says decides. So a signal that is lost or comes
@@ -67,8 +67,8 @@ enum Step {
     Working { work: Work, blind_reads: u8 },
     /// It is down by our hand until then.
     Holding { until: Moment },
-    /// The gates are asked.
-    Proving { run: Run, asked: Option<Asked>, again: Moment, wait: Duration },
+    /// The gates are asked; and once more when it was watched, for it may have sickened since.
+    Proving { run: Run, watched: bool, asked: Option<Asked>, again: Moment, wait: Duration },
     /// It passed, and is watched until then.
     Watching { run: Run, until: Moment },
     /// A last stop or start, after a failure or when we let go; `None`: not answered yet.

@@ -117,8 +117,13 @@ impl Instance {
 
     pub(super) fn prove(&mut self, run: Run, cx: &mut Context) {
         self.run = Some(run);
-        self.step = Step::Proving { run, asked: None, again: cx.now, wait: PROBE_WAITS.0 };
         self.enter(Phase::Probing, cx);
+        self.ask_the_gates(run, false, cx);
+    }
+
+    pub(super) fn ask_the_gates(&mut self, run: Run, watched: bool, cx: &mut Context) {
+        let (again, wait) = (cx.now, PROBE_WAITS.0);
+        self.step = Step::Proving { run, watched, asked: None, again, wait };
         self.probe_if_due(cx);
     }
 

@@ -135,12 +135,13 @@ impl Instance {
     }
 
     pub(in crate::roll) fn probed(&mut self, ticket: Ticket, verdict: Verdict, cx: &mut Context) {
-        let Step::Proving { run, asked, again, wait } = &mut self.step else { return };
+        let Step::Proving { run, watched, asked, again, wait } = &mut self.step else { return };
         if asked.is_none_or(|asked| asked.ticket != ticket) {
             return;
         }
         *asked = None;
         match verdict {
+            Verdict::Passed if *watched => self.serve(cx),
             Verdict::Passed => {
                 let run = *run;
                 self.watch(run, cx);
@@ -180,7 +181,10 @@ impl Instance {
             }
             Step::Watching { run, until } => match run.strayed(&self.state) {
                 Some(failure) => self.fail(failure, cx),
-                None if cx.now >= *until => self.serve(cx),
+                None if cx.now >= *until => {
+                    let run = *run;
+                    self.ask_the_gates(run, true, cx);
+                }
                 None => {}
             },
             Step::Closing { .. } => self.read_while_closing(cx),
