@@ -104,6 +104,8 @@ pub(super) struct Instance {
     run: Option<Run>,
     /// Jobs that ended before we knew them to be ours.
     early_ends: Vec<(JobId, JobResult)>,
+    /// The newest job known to be ours; systemd counts them up.
+    newest_job: Option<JobId>,
     last_note: String,
     /// We stopped it and owe it a start.
     stopped_by_us: bool,
@@ -131,6 +133,7 @@ impl Instance {
             old: None,
             run: None,
             early_ends: Vec::new(),
+            newest_job: None,
             last_note: String::new(),
             stopped_by_us: false,
             in_a_hurry: false,

@@ -58,6 +58,7 @@ impl Instance {
     pub(super) fn work(&mut self, verb: Verb, job: Option<JobId>, cx: &mut Context) {
         let result =
             self.early_ends.iter().find(|(id, _)| Some(*id) == job).map(|(_, r)| r.clone());
+        self.newest_job = self.newest_job.max(job);
         self.step =
             Step::Working { work: Work { verb, job, result, old: self.old }, blind_reads: 0 };
         match self.letting_go {
@@ -72,6 +73,7 @@ impl Instance {
         match work.read(&self.state) {
             Progress::Working { job, is_new } => {
                 work.job = Some(job);
+                self.newest_job = self.newest_job.max(work.job);
                 *blind_reads = 0;
                 if is_new && verb == Verb::Restart && self.phase == Phase::Stopping {
                     self.enter(Phase::Starting, cx);

@@ -123,7 +123,8 @@ impl Instance {
         match &mut self.step {
             Step::Calling(_) => self.early_ends.push((job, result)),
             Step::Working { work, .. } => {
-                let ours = work.job.is_none_or(|ours| ours == job);
+                // The end of our stop can be told after the start was asked for.
+                let ours = work.job.map_or(Some(job) > self.newest_job, |ours| ours == job);
                 if ours && work.result.is_none() {
                     work.result = Some(result);
                     self.look_afresh(cx);
@@ -151,6 +152,8 @@ impl Instance {
                 *wait = (*wait * 2).min(PROBE_WAITS.1);
                 self.note(format!("{why}, trying again"), cx);
             }
+            // The group's sockets are down, and it is none the worse: the roll will find out.
+            Verdict::Never(_) if *watched => self.serve(cx),
             Verdict::Never(why) => {
                 let within = cx.now.since(self.phase_since);
                 self.fail(Failure::Unhealthy { last: why, within }, cx);
