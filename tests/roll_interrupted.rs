@@ -218,7 +218,9 @@ fn killed_while_an_instance_stops_it_leaves_nobody_down_and_no_lock() {
     let stage = stage(SLOW_STOP);
     let before = stage.runs();
     let mut roll = stage.begin_roll(&[]);
-    roll.until(FIRST, "stopping").send(Signal::KILL);
+    roll.until(FIRST, "stopping");
+    wait_until("systemd stops it", || stage.state(FIRST) == "deactivating");
+    roll.send(Signal::KILL);
     wait_until("it is in a new run", || stage.run_of(1) != before[0]);
     stage.all_come_to_serve();
     stage.are_new_since(&before, &[1]);
