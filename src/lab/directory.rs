@@ -54,11 +54,8 @@ pub(super) fn set_mode(path: &Path, mode: u32) -> Result<(), LabError> {
 /// Not below /tmp, which a unit with `PrivateTmp=` does not see, nor below /run, which a unit with
 /// `ProtectHome=` or another namespace does not see; and short, for a socket's path has 108 bytes.
 fn base_directory() -> PathBuf {
-    // A lab of root's runs units with `DynamicUser=yes`, which implies `RemoveIPC=`: when the last
-    // of them stops, its manager removes all that its user owns in /dev/shm, in other labs too.
-    let is_root = rustix::process::geteuid().is_root();
-    let base = Path::new(if is_root { "/var/lib" } else { "/dev/shm" });
-    if base.is_dir() { base.to_owned() } else { std::env::temp_dir() }
+    let memory = Path::new("/dev/shm");
+    if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() }
 }
 
 /// The unit files of a directory with their texts, sorted by name.

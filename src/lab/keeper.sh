@@ -9,8 +9,8 @@ manager_env="XDG_RUNTIME_DIR=$LAB_DIR/run XDG_CONFIG_HOME=$LAB_DIR/config XDG_ST
   DBUS_SESSION_BUS_ADDRESS=unix:path=$LAB_DIR/run/bus SYSTEMD_ENVIRONMENT_GENERATOR_PATH=
   SYSTEMD_LOG_TARGET=journal SYSTEMD_LOG_LEVEL=info"
 
-fail() { echo "$1" >&2; rmdir "$lab" 2>/dev/null; rm -rf "$LAB_DIR"; exit 1; }
-lab= boot=
+fail() { echo "$1" >&2; rmdir "$lab" 2>/dev/null; uncover; rm -rf "$LAB_DIR"; exit 1; }
+lab= boot= covered=
 
 # The first hierarchy that systemd would take: unified, hybrid, or the named one of old.
 find_cgroup() {
@@ -49,10 +49,24 @@ enter_namespace() {
   mkdir -m 700 /run/systemd/inaccessible && cd /run/systemd/inaccessible || return
   mkdir -m 0 dir; : >reg; mkfifo -m 0 fifo; mknod -m 0 chr c 0 0; mknod -m 0 blk b 0 0; chmod 0 reg
   cd /
+  cover_shared_memory
   # Containers forbid to run programs from there; here only we see the change.
   mount -o remount,bind,exec /dev/shm 2>/dev/null
   return 0
 }
+
+# RemoveIPC=, which DynamicUser= implies, removes all that a user owns in /dev/shm when the last of
+# its units stops, and labs give their users the same number: so each sees only itself in there,
+# and through a link to itself by the same path as before. (PrivateDevices= hides mounts in there.)
+cover_shared_memory() {
+  case $LAB_DIR in /dev/shm/*) ;; *) return ;; esac
+  ln -s . "$LAB_DIR/${LAB_DIR##*/}" && mount --bind "$LAB_DIR" /dev/shm ||
+    fail "cannot mount on /dev/shm in a mount namespace"
+  covered=yes
+}
+
+# What was covered must be seen again to be removed.
+uncover() { [ -z "$covered" ] || umount -l /dev/shm; }
 
 start_manager() {
   # Newer systemd would make some of its files immutable, even for this clean-up.
@@ -113,6 +127,7 @@ remove_all() {
   case $root in */unified) remove_group "/sys/fs/cgroup/systemd${lab#"$root"}" ;; esac
   [ -z "$boot" ] || rm -rf "/tmp/systemd-private-$boot-"* "/var/tmp/systemd-private-$boot-"*
   for name in $private; do rm -rf "/tmp/$name" "/var/tmp/$name"; done
+  uncover
   # Newer systemd makes a directory in there that its owner may not write to.
   chmod -R u+rwx "$LAB_DIR"
   rm -rf "$LAB_DIR"
