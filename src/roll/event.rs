@@ -87,8 +87,8 @@ pub enum Verdict {
     Passed,
     /// Not yet, and why; it is asked again.
     NotYet(String),
-    /// Never: what is wrong does not heal by waiting (the group's socket is down).
-    Never(String),
+    /// A socket of the group is down, which no waiting heals: which one, and what it is instead.
+    NoSocket(String),
 }
 
 /// The group as a whole at one moment.

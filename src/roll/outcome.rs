@@ -47,6 +47,11 @@ pub enum Failure {
         #[serde(serialize_with = "as_seconds")]
         within: Duration,
     },
+    /// It came up while a socket of its group was down: not its fault, and no reason to stop it.
+    NoSocket {
+        /// Which socket, and what it is instead.
+        what: String,
+    },
     /// It took longer than the instance's timeout.
     TimedOut {
         /// The phase it did not leave.
@@ -83,6 +88,7 @@ impl fmt::Display for Failure {
             Self::Unhealthy { last, within } => {
                 write!(f, "did not become healthy within {}: {last}", Span(*within))
             }
+            Self::NoSocket { what } => write!(f, "came up without the group's socket: {what}"),
             Self::TimedOut { phase, within } => {
                 write!(f, "was still {phase} after {}", Span(*within))
             }

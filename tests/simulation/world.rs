@@ -299,7 +299,7 @@ impl World {
             unit.passed = Some(invocation);
         }
         let verdict = match (healthy, self.socket_down_since) {
-            (_, Some(_)) => Verdict::Never(format!("{SOCKET} is not active")),
+            (_, Some(_)) => Verdict::NoSocket(format!("{SOCKET} is not active")),
             (true, None) => Verdict::Passed,
             (false, None) => Verdict::NotYet("probe refused".to_owned()),
         };

@@ -87,7 +87,7 @@ impl Gates {
     pub(super) async fn probe(&self, systemd: &Systemd, question: &Question) -> Option<Verdict> {
         let Some(gates) = self.instances.get(&question.unit) else { return Some(Verdict::Passed) };
         if let Some(down) = self.socket_down(systemd).await? {
-            return Some(Verdict::Never(down));
+            return Some(Verdict::NoSocket(down));
         }
         for listener in &gates.listeners {
             if !listener.is_held(systemd, question).await? {

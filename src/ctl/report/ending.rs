@@ -98,16 +98,22 @@ impl Ending<'_> {
                     "sudo rollctl …, or a polkit rule for org.freedesktop.systemd1.manage-units"
                         .to_owned()
                 }
+                Some((_, Failure::NoSocket { what })) => self.socket_in(what).unwrap_or_else(list),
                 Some((unit, _)) => scope.journal_of(unit),
                 None => list(),
             },
             Reason::GroupSick { what } | Reason::Refused { what } => {
-                let socket = self.group.sockets.iter().find(|socket| what.contains(&socket.unit));
-                socket.map_or_else(list, |it| scope.systemctl(&format!("status {}", it.unit)))
+                self.socket_in(what).unwrap_or_else(list)
             }
             Reason::Unreachable { .. } => format!("{}; then {}", scope.systemctl("status"), list()),
             Reason::Interrupted | Reason::Done => list(),
         }
+    }
+
+    /// How to look at the socket that the sentence is about, if it is about one.
+    fn socket_in(&self, what: &str) -> Option<String> {
+        let socket = self.group.sockets.iter().find(|socket| what.contains(&socket.unit))?;
+        Some(self.group.scope.systemctl(&format!("status {}", socket.unit)))
     }
 
     fn failures(&self) -> impl Iterator<Item = (&str, &Failure)> {

@@ -45,6 +45,8 @@ impl Instance {
         let is_old = self.state.invocation == self.old;
         match (failure, at) {
             (Failure::Refused { .. } | Failure::TakenOver { .. } | Failure::NotNew, _) => None,
+            // Stopped, it could not be started again; as it is, it may still serve.
+            (Failure::NoSocket { .. }, _) => None,
             (_, Some(Verb::Stop)) => Some(Verb::Start),
             // It still drains: the same job will start it again.
             (Failure::TimedOut { .. }, Some(Verb::Restart)) if is_old => None,

@@ -153,11 +153,8 @@ impl Instance {
                 self.note(format!("{why}, trying again"), cx);
             }
             // The group's sockets are down, and it is none the worse: the roll will find out.
-            Verdict::Never(_) if *watched => self.serve(cx),
-            Verdict::Never(why) => {
-                let within = cx.now.since(self.phase_since);
-                self.fail(Failure::Unhealthy { last: why, within }, cx);
-            }
+            Verdict::NoSocket(_) if *watched => self.serve(cx),
+            Verdict::NoSocket(what) => self.fail(Failure::NoSocket { what }, cx),
         }
     }
 
