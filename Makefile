@@ -32,6 +32,7 @@ install:
 	install -D -t $(DESTDIR)$(PREFIX)/bin target/release/rollctl
 	install -D -t $(DESTDIR)$(PREFIX)/libexec/rollctl target/release/worker
 	install -D -m 644 -t $(DESTDIR)$(UNITDIR) units/*
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/rollctl README.md CHANGELOG.md
 	[ -n "$(DESTDIR)" ] || systemctl daemon-reload
 
 needs:

@@ -12,7 +12,7 @@ fn systemd_finds_nothing_to_complain_about() {
     let dir = tempfile::tempdir().unwrap();
     let units = copy_with_our_programs(dir.path());
     assert!(units.len() >= 3, "{units:?}");
-    let verified = analyze(&["verify", "--man=no"], &units);
+    let verified = analyze(&["verify"], &units);
     assert!(verified.status.success() && said(&verified).is_empty(), "{}", said(&verified));
 }
 

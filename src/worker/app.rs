@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{Either, Full};
+use humantime::format_rfc3339_seconds;
 use hyper::body::Incoming;
 use hyper::header::{ACCEPT, ALLOW, CONTENT_TYPE, HeaderValue};
 use hyper::service::Service;
@@ -94,7 +95,7 @@ impl Page {
             ("version", about.version().to_owned()),
             ("pid", process::id().to_string()),
             ("invocation", about.invocation().to_owned()),
-            ("started", about.started().to_string()),
+            ("started", format_rfc3339_seconds(about.started()).to_string()),
         ];
         let json = json(&fields);
         let html = html(&fields);
@@ -123,7 +124,7 @@ impl Page {
 
 fn json(fields: &[(&str, String)]) -> [String; 2] {
     let field = |(name, value): &(&str, String)| match value.parse::<u64>() {
-        Ok(number) if matches!(*name, "pid" | "started") => format!("\"{name}\":{number}"),
+        Ok(number) if *name == "pid" => format!("\"{name}\":{number}"),
         _ => format!("\"{name}\":{}", serde_json::Value::from(value.as_str())),
     };
     let fields: Vec<String> = fields.iter().map(field).collect();

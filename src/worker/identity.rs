@@ -2,7 +2,7 @@
 
 use std::env;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use super::Config;
 use super::connections::Connections;
@@ -13,19 +13,17 @@ pub(crate) struct Identity {
     pub(crate) instance: String,
     pub(crate) invocation: String,
     pub(crate) version: String,
-    /// Seconds since 1970.
-    pub(crate) started: u64,
+    pub(crate) started: SystemTime,
 }
 
 impl Identity {
     pub(crate) fn new(config: &Config) -> Self {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH);
         Self {
             instance: config.instance.clone(),
             // systemd gives every start of a unit its own id: how rollctl knows new from old.
             invocation: env::var("INVOCATION_ID").unwrap_or_else(|_| "-".to_owned()),
             version: config.version.clone(),
-            started: now.map(|since| since.as_secs()).unwrap_or(0),
+            started: SystemTime::now(),
         }
     }
 }
@@ -56,8 +54,8 @@ impl About {
         &self.connections.identity.version
     }
 
-    /// When it was started, in seconds since 1970.
-    pub fn started(&self) -> u64 {
+    /// When it was started.
+    pub fn started(&self) -> SystemTime {
         self.connections.identity.started
     }
 
