@@ -115,7 +115,10 @@ impl Work {
     fn ended_badly(&self, state: &UnitState, result: &JobResult) -> Progress {
         match self.verb {
             Verb::Stop if state.active.is_down() => Progress::Down,
-            _ => Progress::Wrong(Failure::Job { result: result.clone() }),
+            _ => {
+                let (result, unit) = (result.clone(), state.result.clone());
+                Progress::Wrong(Failure::Job { result, unit })
+            }
         }
     }
 

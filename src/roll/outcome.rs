@@ -22,6 +22,8 @@ pub enum Failure {
     Job {
         /// How it ended.
         result: JobResult,
+        /// systemd's word for how the unit's run ended (`timeout`, `exit-code`, …).
+        unit: String,
     },
     /// The job is gone, its result was lost, and the unit is not up.
     NotUp {
@@ -72,7 +74,9 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Refused { error } => write!(f, "was not touched, systemd refused: {error}"),
-            Self::Job { result } => write!(f, "did not come back: its job {result}"),
+            Self::Job { result, unit } => {
+                write!(f, "did not come back: its job {result} (result {unit})")
+            }
             Self::NotUp { active, result } => {
                 write!(f, "did not come back: it is {active} (result {result})")
             }
