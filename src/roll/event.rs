@@ -1,12 +1,12 @@
 //! The words that the heart and the driver speak: events in, actions out.
 
-use std::fmt;
 use std::ops::Add;
 use std::time::Duration;
 
 use serde::Serialize;
 
-use super::outcome::{Failure, Outcome};
+use super::outcome::Outcome;
+use super::record::Record;
 use super::unit::{Invocation, JobId, JobResult, UnitState};
 
 /// A moment of the roll: the time since it began, on a clock that never goes back.
@@ -35,50 +35,6 @@ pub struct Slot(pub usize);
 /// The number of a question, so that an answer to an older one is known as such.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Ticket(pub u64);
-
-/// Where an instance is in its roll.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Phase {
-    /// Its turn has not come.
-    Pending,
-    /// It was told to stop and drains.
-    Stopping,
-    /// It is down by our hand, for the stop-pause.
-    Stopped,
-    /// It was told to start and is not ready yet.
-    Starting,
-    /// It says that it is ready; the gates look whether it is true.
-    Probing,
-    /// The gates passed; it is watched for a while.
-    Observing,
-    /// It is new and serves.
-    Serving,
-    /// It did not come back.
-    Failed,
-}
-
-impl Phase {
-    /// Whether the instance's turn has begun and not ended.
-    pub fn is_in_flight(self) -> bool {
-        !matches!(self, Self::Pending | Self::Serving | Self::Failed)
-    }
-}
-
-impl fmt::Display for Phase {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Pending => "pending",
-            Self::Stopping => "stopping",
-            Self::Stopped => "stopped",
-            Self::Starting => "starting",
-            Self::Probing => "probing",
-            Self::Observing => "observing",
-            Self::Serving => "serving",
-            Self::Failed => "failed",
-        })
-    }
-}
 
 /// What the gates say of an instance that says it is ready.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -215,78 +171,4 @@ pub enum Action {
     Record(Record),
     /// The roll is over; nothing follows.
     Finish(Outcome),
-}
-
-/// One line of the roll's log.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(tag = "event", rename_all = "snake_case")]
-pub enum Record {
-    /// The roll begins.
-    RollBegan {
-        /// The members, in the order of their turns.
-        instances: Vec<String>,
-        /// How many batches they are taken in.
-        batches: usize,
-    },
-    /// A batch begins.
-    BatchBegan {
-        /// Counted from one.
-        batch: usize,
-        /// How many there are.
-        of: usize,
-        /// The members of this one.
-        instances: Vec<String>,
-    },
-    /// An instance went on to its next phase.
-    PhaseChanged {
-        /// The instance.
-        instance: String,
-        /// Where it is now.
-        phase: Phase,
-        /// How long it was in the phase before.
-        #[serde(serialize_with = "as_seconds")]
-        after: Duration,
-    },
-    /// The instance's own `STATUS=` text changed.
-    Status {
-        /// The instance.
-        instance: String,
-        /// Its text.
-        text: String,
-    },
-    /// Something is not as it should be, and what happens instead.
-    Note {
-        /// The instance, if it is one.
-        instance: Option<String>,
-        /// The sentence.
-        text: String,
-    },
-    /// An instance failed.
-    InstanceFailed {
-        /// The instance.
-        instance: String,
-        /// Why.
-        failure: Failure,
-    },
-    /// The roll waits between two batches.
-    Pausing {
-        /// For so long.
-        #[serde(serialize_with = "as_seconds")]
-        span: Duration,
-    },
-    /// Somebody wants the roll to end.
-    Interrupted {
-        /// How often that was said.
-        times: u32,
-    },
-    /// The roll is over.
-    RollEnded {
-        /// How.
-        outcome: Outcome,
-    },
-}
-
-/// Durations go into the log as seconds.
-pub(super) fn as_seconds<S: serde::Serializer>(span: &Duration, s: S) -> Result<S::Ok, S::Error> {
-    s.serialize_f64(span.as_secs_f64())
 }

@@ -16,11 +16,15 @@ mod instance;
 mod judge;
 mod machine;
 mod outcome;
+mod phase;
 mod plan;
+mod record;
 mod unit;
 
-pub use event::{Action, Event, GroupState, Moment, Phase, Record, Slot, Ticket, Verdict};
+pub use event::{Action, Event, GroupState, Moment, Slot, Ticket, Verdict};
 pub use machine::Roll;
 pub use outcome::{Failure, InstanceOutcome, Outcome, Reason, Standing};
+pub use phase::Phase;
 pub use plan::{BadPlan, Member, Plan, Policy, Unavailable};
+pub use record::Record;
 pub use unit::{ActiveState, Invocation, JobId, JobResult, UnitState};

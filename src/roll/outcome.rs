@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::event::{Phase, as_seconds};
+use super::phase::Phase;
 use super::unit::{ActiveState, JobResult};
 use crate::span::Span;
 
@@ -192,4 +192,9 @@ impl Outcome {
         let mut failures = self.instances.iter().filter_map(|i| i.failure.as_ref());
         failures.all(|failure| matches!(failure, Failure::Refused { .. }))
     }
+}
+
+/// Durations go into the log as seconds.
+pub(super) fn as_seconds<S: serde::Serializer>(span: &Duration, s: S) -> Result<S::Ok, S::Error> {
+    s.serialize_f64(span.as_secs_f64())
 }

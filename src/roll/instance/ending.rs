@@ -1,9 +1,11 @@
 //! The way out: what failed is stopped for good, what we stopped is started again.
 
 use super::{Context, Instance, READ_INTERVAL, Step};
-use crate::roll::event::{Action, Phase, Record};
+use crate::roll::event::Action;
 use crate::roll::judge::Verb;
 use crate::roll::outcome::{Failure, Standing};
+use crate::roll::phase::Phase;
+use crate::roll::record::Record;
 use crate::roll::unit::ActiveState;
 
 impl Instance {

@@ -15,10 +15,12 @@ mod told;
 
 use std::time::Duration;
 
-use super::event::{Action, Moment, Phase, Record, Slot, Ticket};
+use super::event::{Action, Moment, Slot, Ticket};
 use super::judge::{Run, Verb, Work};
 use super::outcome::{Failure, InstanceOutcome, Standing};
+use super::phase::Phase;
 use super::plan::{Member, Policy};
+use super::record::Record;
 use super::unit::{Invocation, JobId, JobResult, UnitState};
 
 /// An instance in flight is read at least this often, for signals can be lost.

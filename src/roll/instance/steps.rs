@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use super::{Asked, BLIND_READS, Context, Instance, PROBE_LIMIT, PROBE_WAITS, START_AGAIN, Step};
-use crate::roll::event::{Action, Phase};
+use crate::roll::event::Action;
 use crate::roll::judge::{Progress, Run, Verb, Work, taken_over};
 use crate::roll::outcome::{Failure, Standing};
+use crate::roll::phase::Phase;
 use crate::roll::unit::{ActiveState, JobId};
 
 impl Instance {

@@ -1,9 +1,10 @@
 //! What the roll and systemd tell an instance, and what it makes of that.
 
 use super::{Context, Instance, PROBE_WAITS, START_AGAIN, Step};
-use crate::roll::event::{Phase, Ticket, Verdict};
+use crate::roll::event::{Ticket, Verdict};
 use crate::roll::judge::Verb;
 use crate::roll::outcome::{Failure, Standing};
+use crate::roll::phase::Phase;
 use crate::roll::unit::{JobId, JobResult, UnitState};
 
 impl Instance {

@@ -6,16 +6,14 @@
 //!
 //! After a failure or an interrupt nothing new begins; what is in flight is brought to its end.
 
-use std::time::Duration;
+mod checking;
 
-use super::event::{Action, Event, GroupState, Moment, Phase, Record, Slot, Ticket};
-use super::floor;
-use super::instance::{Context, Instance, READ_INTERVAL};
+use super::event::{Action, Event, GroupState, Moment, Slot, Ticket};
+use super::instance::{Context, Instance};
 use super::outcome::{Outcome, Reason};
+use super::phase::Phase;
 use super::plan::Plan;
-
-/// A group that cannot be read for so long is out of reach.
-const GROUP_LIMIT: Duration = Duration::from_secs(60);
+use super::record::Record;
 
 /// A roll under way.
 #[derive(Debug)]
@@ -138,57 +136,6 @@ impl Roll {
         self.check(Next::Begin(0), now, actions);
     }
 
-    fn check(&mut self, then: Next, now: Moment, actions: &mut Vec<Action>) {
-        self.last_ticket.0 += 1;
-        let valid_from = self.last_ticket;
-        self.stage = Stage::Checking { then, since: now, again: now + READ_INTERVAL, valid_from };
-        actions.push(Action::ReadGroup { ticket: valid_from });
-    }
-
-    fn group_was_read(
-        &mut self,
-        ticket: Ticket,
-        state: GroupState,
-        now: Moment,
-        actions: &mut Vec<Action>,
-    ) {
-        let Stage::Checking { then, valid_from, .. } = self.stage else { return };
-        if ticket < valid_from {
-            return;
-        }
-        self.group = state;
-        self.look_back(now, actions);
-        if let Err(what) = self.is_in_order(then) {
-            self.sickness = Some(self.blame(what));
-        } else if !self.must_wind_down() || self.is_checking_its_end() {
-            self.go_on(then, now, actions);
-        }
-    }
-
-    /// Those that were rolled must still be in the run that passed the gates.
-    fn look_back(&mut self, now: Moment, actions: &mut Vec<Action>) {
-        for (i, state) in self.group.members.clone().iter().enumerate() {
-            if i < self.instances.len() {
-                self.with(Slot(i), now, actions, |it, cx| it.look_back(state, cx));
-            }
-        }
-    }
-
-    fn is_in_order(&self, then: Next) -> Result<(), String> {
-        floor::sockets(&self.group)?;
-        match then {
-            Next::Begin(batch) => floor::floor(&self.plan, batch, &self.group),
-            Next::PauseBefore(_) | Next::End => Ok(()),
-        }
-    }
-
-    fn blame(&self, what: String) -> Reason {
-        match self.instances.iter().any(Instance::has_begun) {
-            true => Reason::GroupSick { what },
-            false => Reason::Refused { what },
-        }
-    }
-
     fn go_on(&mut self, next: Next, now: Moment, actions: &mut Vec<Action>) {
         match next {
             Next::Begin(batch) => self.begin_batch(batch, now, actions),
@@ -259,19 +206,6 @@ impl Roll {
             (false, _) => Next::End,
             (true, true) => Next::Begin(batch + 1),
             (true, false) => Next::PauseBefore(batch + 1),
-        }
-    }
-
-    fn check_again(&mut self, now: Moment, actions: &mut Vec<Action>) {
-        let Stage::Checking { since, again, .. } = &mut self.stage else { return };
-        if now.since(*since) >= GROUP_LIMIT {
-            let error = "systemd does not say what state the group is in".to_owned();
-            return self.finish(Reason::Unreachable { error }, now, actions);
-        }
-        if now >= *again {
-            *again = now + READ_INTERVAL;
-            self.last_ticket.0 += 1;
-            actions.push(Action::ReadGroup { ticket: self.last_ticket });
         }
     }
 

@@ -1,0 +1,78 @@
+//! Before and after every batch the whole group is looked at, its sockets first.
+
+use std::time::Duration;
+
+use super::{Next, Roll, Stage};
+use crate::roll::event::{Action, GroupState, Moment, Slot, Ticket};
+use crate::roll::floor;
+use crate::roll::instance::{Instance, READ_INTERVAL};
+use crate::roll::outcome::Reason;
+
+/// A group that cannot be read for so long is out of reach.
+const GROUP_LIMIT: Duration = Duration::from_secs(60);
+
+impl Roll {
+    pub(super) fn check(&mut self, then: Next, now: Moment, actions: &mut Vec<Action>) {
+        self.last_ticket.0 += 1;
+        let valid_from = self.last_ticket;
+        self.stage = Stage::Checking { then, since: now, again: now + READ_INTERVAL, valid_from };
+        actions.push(Action::ReadGroup { ticket: valid_from });
+    }
+
+    pub(super) fn group_was_read(
+        &mut self,
+        ticket: Ticket,
+        state: GroupState,
+        now: Moment,
+        actions: &mut Vec<Action>,
+    ) {
+        let Stage::Checking { then, valid_from, .. } = self.stage else { return };
+        if ticket < valid_from {
+            return;
+        }
+        self.group = state;
+        self.look_back(now, actions);
+        if let Err(what) = self.is_in_order(then) {
+            self.sickness = Some(self.blame(what));
+        } else if !self.must_wind_down() || self.is_checking_its_end() {
+            self.go_on(then, now, actions);
+        }
+    }
+
+    /// Those that were rolled must still be in the run that passed the gates.
+    pub(super) fn look_back(&mut self, now: Moment, actions: &mut Vec<Action>) {
+        for (i, state) in self.group.members.clone().iter().enumerate() {
+            if i < self.instances.len() {
+                self.with(Slot(i), now, actions, |it, cx| it.look_back(state, cx));
+            }
+        }
+    }
+
+    pub(super) fn is_in_order(&self, then: Next) -> Result<(), String> {
+        floor::sockets(&self.group)?;
+        match then {
+            Next::Begin(batch) => floor::floor(&self.plan, batch, &self.group),
+            Next::PauseBefore(_) | Next::End => Ok(()),
+        }
+    }
+
+    pub(super) fn blame(&self, what: String) -> Reason {
+        match self.instances.iter().any(Instance::has_begun) {
+            true => Reason::GroupSick { what },
+            false => Reason::Refused { what },
+        }
+    }
+
+    pub(super) fn check_again(&mut self, now: Moment, actions: &mut Vec<Action>) {
+        let Stage::Checking { since, again, .. } = &mut self.stage else { return };
+        if now.since(*since) >= GROUP_LIMIT {
+            let error = "systemd does not say what state the group is in".to_owned();
+            return self.finish(Reason::Unreachable { error }, now, actions);
+        }
+        if now >= *again {
+            *again = now + READ_INTERVAL;
+            self.last_ticket.0 += 1;
+            actions.push(Action::ReadGroup { ticket: self.last_ticket });
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! The roll's log, line by line: what progress, plain lines and JSON are made of.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::outcome::{Failure, Outcome, as_seconds};
+use super::phase::Phase;
+
+/// One line of the roll's log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Record {
+    /// The roll begins.
+    RollBegan {
+        /// The members, in the order of their turns.
+        instances: Vec<String>,
+        /// How many batches they are taken in.
+        batches: usize,
+    },
+    /// A batch begins.
+    BatchBegan {
+        /// Counted from one.
+        batch: usize,
+        /// How many there are.
+        of: usize,
+        /// The members of this one.
+        instances: Vec<String>,
+    },
+    /// An instance went on to its next phase.
+    PhaseChanged {
+        /// The instance.
+        instance: String,
+        /// Where it is now.
+        phase: Phase,
+        /// How long it was in the phase before.
+        #[serde(serialize_with = "as_seconds")]
+        after: Duration,
+    },
+    /// The instance's own `STATUS=` text changed.
+    Status {
+        /// The instance.
+        instance: String,
+        /// Its text.
+        text: String,
+    },
+    /// Something is not as it should be, and what happens instead.
+    Note {
+        /// The instance, if it is one.
+        instance: Option<String>,
+        /// The sentence.
+        text: String,
+    },
+    /// An instance failed.
+    InstanceFailed {
+        /// The instance.
+        instance: String,
+        /// Why.
+        failure: Failure,
+    },
+    /// The roll waits between two batches.
+    Pausing {
+        /// For so long.
+        #[serde(serialize_with = "as_seconds")]
+        span: Duration,
+    },
+    /// Somebody wants the roll to end.
+    Interrupted {
+        /// How often that was said.
+        times: u32,
+    },
+    /// The roll is over.
+    RollEnded {
+        /// How.
+        outcome: Outcome,
+    },
+}
