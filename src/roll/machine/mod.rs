@@ -80,7 +80,7 @@ impl Roll {
             self.take(event, now, &mut actions);
         }
         if self.stage != Stage::Over {
-            self.each(now, &mut actions, Instance::tick);
+            self.tick(now, &mut actions);
             self.walk_on(now, &mut actions);
         }
         actions
@@ -176,6 +176,15 @@ impl Roll {
         match self.interrupts {
             1 => self.each(now, actions, Instance::hurry),
             _ => self.each(now, actions, Instance::let_go),
+        }
+    }
+
+    /// Only those whose moment has come: there may be thousands.
+    fn tick(&mut self, now: Moment, actions: &mut Vec<Action>) {
+        for slot in 0..self.instances.len() {
+            if self.instances[slot].wake_at().is_some_and(|moment| moment <= now) {
+                self.with(Slot(slot), now, actions, Instance::tick);
+            }
         }
     }
 
