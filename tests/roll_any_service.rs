@@ -1,15 +1,12 @@
-//! Whatever systemd runs can be rolled: other sockets, none, other programs, plain units.
+//! Whatever systemd runs can be rolled: a socket for each, no socket, no READY, with pauses.
 #![cfg(all(feature = "lab", feature = "cli", feature = "ctl", feature = "worker"))]
 
 mod roll_support;
 
 use std::path::Path;
 
-use roll_support::{Clients, Stage, four, release};
+use roll_support::{Clients, SLEEPER, Stage, four, release};
 use rollctl::load::{Load, Style, Target};
-
-const SLEEPER: &str = "[Service]\nExecStart=/bin/sleep 1000\n";
-const AT_ONCE: [&str; 2] = ["--observe", "100ms"];
 
 // ---- a socket for each instance ----
 
@@ -79,7 +76,7 @@ fn queue_consumers_are_rolled_with_a_warning_that_started_is_not_ready() {
 
 #[test]
 fn one_that_ends_under_observation_has_failed_though_it_started() {
-    let stage = queue(&["1", "2"]);
+    let stage = Stage::queue(&["1", "2"]);
     let before = stage.runs();
     stage.change("q@.service", "50-release", &release("/bin/sleep 0.2", ""));
     let rolled = stage.restart(&["q", "--observe", "2s"]).exits_with(1);
@@ -100,81 +97,6 @@ fn an_exec_service_that_cannot_be_started_fails() {
     let rolled = stage.restart(&["queue"]).exits_with(1).says("queue@1.service did not come back");
     assert_eq!(rolled.order(), ["queue@1.service"]);
     assert_eq!(stage.state("queue@2.service"), "active");
-}
-
-#[test]
-fn plain_units_are_rolled_in_the_order_in_which_they_are_named() {
-    let units = [("a.service", SLEEPER), ("b.service", SLEEPER), ("c.service", SLEEPER)];
-    let stage = Stage::units(&units, &["a.service", "b.service", "c.service"]);
-    let before = stage.runs();
-    let [observe, briefly] = AT_ONCE;
-    let rolled = stage.restart(&["b.service", "a.service", observe, briefly]).exits_with(0);
-    assert_eq!(rolled.order(), ["b.service", "a.service"]);
-    stage.are_new_since(&before, &[1, 2]);
-}
-
-// ---- which, in what order, how many at a time ----
-
-/// Instances of a queue, under these names.
-fn queue(names: &[&str]) -> Stage {
-    let units: Vec<String> = names.iter().map(|name| format!("q@{name}.service")).collect();
-    let units: Vec<&str> = units.iter().map(String::as_str).collect();
-    Stage::units(&[("q@.service", SLEEPER)], &units)
-}
-
-#[test]
-fn two_comes_before_ten() {
-    let stage = queue(&["1", "10", "2"]);
-    let rolled = stage.restart(&["q@*", "--observe", "100ms"]).exits_with(0);
-    assert_eq!(rolled.order(), ["q@1.service", "q@2.service", "q@10.service"]);
-}
-
-#[test]
-fn a_range_means_these_and_no_others() {
-    let stage = queue(&["1", "2", "3", "4"]);
-    let before = stage.runs();
-    let rolled = stage.restart(&["q@{1..3}", "--observe", "100ms"]).exits_with(0);
-    assert_eq!(rolled.order(), ["q@1.service", "q@2.service", "q@3.service"]);
-    stage.are_new_since(&before, &[1, 2, 3]);
-}
-
-#[test]
-fn one_instance_can_be_rolled_alone() {
-    let stage = queue(&["1", "2"]);
-    let before = stage.runs();
-    stage.restart(&["q@2", "--observe", "100ms"]).exits_with(0);
-    stage.are_new_since(&before, &[2]);
-}
-
-#[test]
-fn two_at_a_time_are_batches_of_two() {
-    takes_two_at_a_time("2");
-}
-
-#[test]
-fn half_of_four_is_two_at_a_time() {
-    takes_two_at_a_time("50%");
-}
-
-#[track_caller]
-fn takes_two_at_a_time(unavailable: &str) {
-    let stage = Stage::four();
-    let before = stage.runs();
-    let clients = stage.mixed_load();
-    let rolled = stage.roll(&["--max-unavailable", unavailable]).exits_with(0);
-    let two = [["worker@1.service", "worker@2.service"], ["worker@3.service", "worker@4.service"]];
-    assert_eq!(rolled.batches(), two);
-    clients.lose_nothing();
-    stage.all_are_new_since(&before);
-}
-
-#[test]
-fn all_at_a_time_is_refused() {
-    let stage = queue(&["1", "2"]);
-    let before = stage.runs();
-    let rolled = stage.restart(&["q", "--max-unavailable", "100%"]).exits_with(5);
-    rolled.touched_nothing().says("would leave nobody serving").says("next: --max-unavailable 1");
-    assert_eq!(stage.runs(), before);
 }
 
 // ---- pauses ----
@@ -209,16 +131,4 @@ fn in_a_pause_between_batches_everybody_serves() {
     let waited = rolled.entered("worker@2.service", "stopping")
         - rolled.entered("worker@1.service", "serving");
     assert!(waited >= 1.0, "it waited for {waited} s:\n{}", rolled.story());
-}
-
-// ---- what is asked before anything is touched ----
-
-#[test]
-fn a_dry_run_touches_nothing() {
-    let stage = queue(&["1", "2"]);
-    let before = stage.runs();
-    let output = stage.rollctl().args(["restart", "--user", "--dry-run", "q"]).output().unwrap();
-    assert!(output.status.success());
-    assert_eq!(String::from_utf8_lossy(&output.stdout), stage.plan(&["q"]));
-    assert_eq!(stage.runs(), before);
 }

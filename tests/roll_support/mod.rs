@@ -32,6 +32,9 @@ pub fn four() -> GroupPlan {
         .program("rollctl", env!("CARGO_BIN_EXE_rollctl"))
 }
 
+/// A service that is up, and does nothing.
+pub const SLEEPER: &str = "[Service]\nExecStart=/bin/sleep 1000\n";
+
 /// A drop-in that makes the template run something else.
 pub fn release(command: &str, more: &str) -> String {
     format!("[Service]\nExecStart=\nExecStart={command}\n{more}\n")
@@ -74,6 +77,13 @@ impl Stage {
         }
         let instances = instances.iter().map(|unit| (*unit).to_owned()).collect();
         Self { lab, instances, address: String::new() }
+    }
+
+    /// Instances `q@NAME` of a service that does nothing.
+    pub fn queue(names: &[&str]) -> Self {
+        let units: Vec<String> = names.iter().map(|name| format!("q@{name}.service")).collect();
+        let units: Vec<&str> = units.iter().map(String::as_str).collect();
+        Self::units(&[("q@.service", SLEEPER)], &units)
     }
 
     // ---- rollctl ----
