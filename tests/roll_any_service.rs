@@ -50,13 +50,23 @@ fn traffic_that_ends_a_stop_pause_early_is_said_and_taken_for_the_start() {
     let stage = each_on_its_own();
     let before = stage.runs();
     let plan = stage.plan(&["rp", "--stop-pause", "60s"]);
-    assert!(plan.contains("traffic may start it before the stop-pause ends"), "{plan}");
+    let warning = "rp@1 and rp@2: has a socket of its own, so that traffic may start it before";
+    assert!(plan.contains(warning), "{plan}");
     let clients = load_on(&stage.lab.run_dir().join("rp-1.sock"));
     let mut roll = stage.begin_restart(&["rp@1", "--stop-pause", "60s"]);
     roll.until_noted("rp@1.service", "started early");
     roll.end().exits_with(0);
     clients.lose_nothing();
     stage.are_new_since(&before, &[1]);
+}
+
+#[test]
+fn instances_on_sockets_of_their_own_need_not_say_ready() {
+    let units = [("own@.socket", OWN_SOCKET), ("own@.service", SLEEPER)];
+    let stage = Stage::units(&units, &["own@1.socket", "own@2.socket"]);
+    stage.systemctl(&["start", "own@1.service", "own@2.service"]);
+    let rolled = stage.restart(&["own@*", "--observe", "100ms"]).exits_with(0);
+    assert_eq!(rolled.order(), ["own@1.service", "own@2.service"]);
 }
 
 // ---- no socket, no READY ----

@@ -58,6 +58,11 @@ fn a_restart_of_the_bus_in_every_phase_is_no_failure() {
     goes_on_through_in_every_phase(&["restart", "dbus.service"]);
 }
 
+#[test]
+fn a_reload_in_every_phase_is_no_failure() {
+    goes_on_through_in_every_phase(&["daemon-reload"]);
+}
+
 #[track_caller]
 fn goes_on_through_in_every_phase(command: &[&str]) {
     let stage = Stage::group(four().instances(3));

@@ -3,7 +3,7 @@
 
 mod roll_support;
 
-use roll_support::{SLEEPER, Stage, four};
+use roll_support::{SLEEPER, Stage, four, release};
 
 const AT_ONCE: [&str; 2] = ["--observe", "100ms"];
 
@@ -39,9 +39,39 @@ fn plain_units_are_rolled_in_the_order_in_which_they_are_named() {
     let stage = Stage::units(&units, &["a.service", "b.service", "c.service"]);
     let before = stage.runs();
     let [observe, briefly] = AT_ONCE;
-    let rolled = stage.restart(&["b.service", "a.service", observe, briefly]).exits_with(0);
+    let plan = stage.plan(&["b", "a.service"]);
+    assert!(plan.contains("b and a: started is taken for ready"), "{plan}");
+    let rolled = stage.restart(&["b", "a.service", observe, briefly]).exits_with(0);
     assert_eq!(rolled.order(), ["b.service", "a.service"]);
     stage.are_new_since(&before, &[1, 2]);
+}
+
+// ---- two groups ----
+
+/// Two instances of a queue, and one of a job.
+fn a_queue_and_a_job() -> Stage {
+    let units = [("q@.service", SLEEPER), ("job@.service", SLEEPER)];
+    Stage::units(&units, &["q@1.service", "q@2.service", "job@1.service"])
+}
+
+#[test]
+fn groups_are_rolled_one_after_the_other_as_they_are_named() {
+    let stage = a_queue_and_a_job();
+    let before = stage.runs();
+    let rolled = stage.restart(&["q@*", "job@*", "--observe", "100ms"]).exits_with(0);
+    assert_eq!(rolled.order(), ["q@1.service", "q@2.service", "job@1.service"]);
+    stage.all_are_new_since(&before);
+}
+
+#[test]
+fn after_a_failure_the_next_group_is_not_begun() {
+    let stage = a_queue_and_a_job();
+    let before = stage.runs();
+    stage.change("q@.service", "50-release", &release("/bin/false", ""));
+    let rolled = stage.restart(&["q", "job"]).exits_with(1);
+    assert_eq!(rolled.order(), ["q@1.service"]);
+    rolled.says("q@2 was left alone and serves").says("job was not begun");
+    assert_eq!(stage.runs()[1..], before[1..], "the others were touched");
 }
 
 // ---- up, enabled, masked ----
@@ -55,6 +85,19 @@ fn an_enabled_one_that_is_stopped_comes_first_and_is_started() {
     assert_eq!(rolled.order(), ["worker@3.service", "worker@1.service", "worker@2.service"]);
     stage.all_are_new_since(&before);
     stage.all_serve();
+}
+
+#[test]
+fn one_that_is_neither_up_nor_enabled_is_started_only_by_its_name() {
+    let stage = Stage::queue(&["1", "2"]);
+    stage.systemctl(&["stop", "q@2"]);
+    let rolled = stage.restart(&["q@*", "--observe", "100ms"]).exits_with(0);
+    assert_eq!(rolled.order(), ["q@1.service"]);
+    for unit in ["q@2.service", "q@9.service"] {
+        let rolled = stage.restart(&[unit, "--observe", "100ms"]).exits_with(0);
+        assert_eq!(rolled.order(), [unit]);
+        assert_eq!(stage.state(unit), "active");
+    }
 }
 
 #[test]

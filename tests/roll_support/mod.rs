@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use rollctl::lab::{GroupPlan, Lab};
 
 pub use clients::Clients;
-pub use health::{HealthServer, get};
+pub use health::{HealthServer, answer_at, get};
 pub use rolling::{Rolled, Rolling};
 
 /// How long anything may take before the story has failed.
@@ -116,10 +116,18 @@ impl Stage {
     }
 
     /// What `rollctl plan --user ARGUMENTS…` prints.
+    #[track_caller]
     pub fn plan(&self, arguments: &[&str]) -> String {
-        let output = self.rollctl().args(["plan", "--user"]).args(arguments).output().unwrap();
+        self.prints("plan", arguments)
+    }
+
+    /// What `rollctl VERB --user ARGUMENTS…` prints while all is well, which is no error.
+    #[track_caller]
+    pub fn prints(&self, verb: &str, arguments: &[&str]) -> String {
+        let output = self.rollctl().args([verb, "--user"]).args(arguments).output().unwrap();
         let error = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(output.status.success(), "plan {arguments:?} failed: {error}");
+        assert!(output.status.success(), "{verb} {arguments:?} failed: {error}");
+        assert_eq!(error, "", "{verb} {arguments:?}");
         String::from_utf8(output.stdout).unwrap()
     }
 
