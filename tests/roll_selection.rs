@@ -12,8 +12,10 @@ const AT_ONCE: [&str; 2] = ["--observe", "100ms"];
 #[test]
 fn two_comes_before_ten() {
     let stage = Stage::queue(&["1", "10", "2"]);
+    let before = stage.runs();
     let rolled = stage.restart(&["q@*", "--observe", "100ms"]).exits_with(0);
     assert_eq!(rolled.order(), ["q@1.service", "q@2.service", "q@10.service"]);
+    stage.all_are_new_since(&before);
 }
 
 #[test]
