@@ -1,4 +1,4 @@
-//! Whatever systemd runs can be rolled: a socket for each, no socket, no READY, with pauses.
+//! Whatever systemd runs can be rolled: on shared, own or no sockets, with pauses, without READY.
 #![cfg(all(feature = "lab", feature = "cli", feature = "ctl", feature = "worker"))]
 
 mod roll_support;
@@ -67,6 +67,24 @@ fn instances_on_sockets_of_their_own_need_not_say_ready() {
     stage.systemctl(&["start", "own@1.service", "own@2.service"]);
     let rolled = stage.restart(&["own@*", "--observe", "100ms"]).exits_with(0);
     assert_eq!(rolled.order(), ["own@1.service", "own@2.service"]);
+}
+
+// ---- another program on a shared socket ----
+
+const APP_SOCKET: &str = "[Socket]\nListenStream=%t/app.sock\n";
+const APP_GROUP: &str = "[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/true\n";
+const APP: &str = "[Service]\nType=notify\nNotifyAccess=all\nSockets=app.socket\n\
+    ExecStart=/bin/sh -c 'systemd-notify --ready; exec sleep 1000'\n";
+
+#[test]
+fn a_program_that_tells_no_health_is_judged_by_ready_and_its_listener() {
+    let units = [("app.socket", APP_SOCKET), ("app.service", APP_GROUP), ("app@.service", APP)];
+    let stage = Stage::units(&units, &["app@1.service", "app@2.service"]);
+    let before = stage.runs();
+    let plan = stage.plan(&["app"]);
+    assert!(plan.contains("listener of app.socket"), "{plan}");
+    assert_eq!(stage.restart(&["app"]).exits_with(0).order(), stage.instances);
+    stage.all_are_new_since(&before);
 }
 
 // ---- no socket, no READY ----
