@@ -1,15 +1,12 @@
-//! Whatever systemd runs can be rolled: other sockets, none, other programs, plain units.
+//! Whatever systemd runs can be rolled: on shared, own or no sockets, with pauses, without READY.
 #![cfg(all(feature = "lab", feature = "cli", feature = "ctl", feature = "worker"))]
 
 mod roll_support;
 
 use std::path::Path;
 
-use roll_support::{Clients, Stage, four, release};
+use roll_support::{Clients, SLEEPER, Stage, four, release};
 use rollctl::load::{Load, Style, Target};
-
-const SLEEPER: &str = "[Service]\nExecStart=/bin/sleep 1000\n";
-const AT_ONCE: [&str; 2] = ["--observe", "100ms"];
 
 // ---- a socket for each instance ----
 
@@ -53,13 +50,41 @@ fn traffic_that_ends_a_stop_pause_early_is_said_and_taken_for_the_start() {
     let stage = each_on_its_own();
     let before = stage.runs();
     let plan = stage.plan(&["rp", "--stop-pause", "60s"]);
-    assert!(plan.contains("traffic may start it before the stop-pause ends"), "{plan}");
+    let warning = "rp@1 and rp@2: has a socket of its own, so that traffic may start it before";
+    assert!(plan.contains(warning), "{plan}");
     let clients = load_on(&stage.lab.run_dir().join("rp-1.sock"));
     let mut roll = stage.begin_restart(&["rp@1", "--stop-pause", "60s"]);
     roll.until_noted("rp@1.service", "started early");
     roll.end().exits_with(0);
     clients.lose_nothing();
     stage.are_new_since(&before, &[1]);
+}
+
+#[test]
+fn instances_on_sockets_of_their_own_need_not_say_ready() {
+    let units = [("own@.socket", OWN_SOCKET), ("own@.service", SLEEPER)];
+    let stage = Stage::units(&units, &["own@1.socket", "own@2.socket"]);
+    stage.systemctl(&["start", "own@1.service", "own@2.service"]);
+    let rolled = stage.restart(&["own@*", "--observe", "100ms"]).exits_with(0);
+    assert_eq!(rolled.order(), ["own@1.service", "own@2.service"]);
+}
+
+// ---- another program on a shared socket ----
+
+const APP_SOCKET: &str = "[Socket]\nListenStream=%t/app.sock\n";
+const APP_GROUP: &str = "[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/true\n";
+const APP: &str = "[Service]\nType=notify\nNotifyAccess=all\nSockets=app.socket\n\
+    ExecStart=/bin/sh -c 'systemd-notify --ready; exec sleep 1000'\n";
+
+#[test]
+fn a_program_that_tells_no_health_is_judged_by_ready_and_its_listener() {
+    let units = [("app.socket", APP_SOCKET), ("app.service", APP_GROUP), ("app@.service", APP)];
+    let stage = Stage::units(&units, &["app@1.service", "app@2.service"]);
+    let before = stage.runs();
+    let plan = stage.plan(&["app"]);
+    assert!(plan.contains("listener of app.socket"), "{plan}");
+    assert_eq!(stage.restart(&["app"]).exits_with(0).order(), stage.instances);
+    stage.all_are_new_since(&before);
 }
 
 // ---- no socket, no READY ----
@@ -79,7 +104,7 @@ fn queue_consumers_are_rolled_with_a_warning_that_started_is_not_ready() {
 
 #[test]
 fn one_that_ends_under_observation_has_failed_though_it_started() {
-    let stage = queue(&["1", "2"]);
+    let stage = Stage::queue(&["1", "2"]);
     let before = stage.runs();
     stage.change("q@.service", "50-release", &release("/bin/sleep 0.2", ""));
     let rolled = stage.restart(&["q", "--observe", "2s"]).exits_with(1);
@@ -100,81 +125,6 @@ fn an_exec_service_that_cannot_be_started_fails() {
     let rolled = stage.restart(&["queue"]).exits_with(1).says("queue@1.service did not come back");
     assert_eq!(rolled.order(), ["queue@1.service"]);
     assert_eq!(stage.state("queue@2.service"), "active");
-}
-
-#[test]
-fn plain_units_are_rolled_in_the_order_in_which_they_are_named() {
-    let units = [("a.service", SLEEPER), ("b.service", SLEEPER), ("c.service", SLEEPER)];
-    let stage = Stage::units(&units, &["a.service", "b.service", "c.service"]);
-    let before = stage.runs();
-    let [observe, briefly] = AT_ONCE;
-    let rolled = stage.restart(&["b.service", "a.service", observe, briefly]).exits_with(0);
-    assert_eq!(rolled.order(), ["b.service", "a.service"]);
-    stage.are_new_since(&before, &[1, 2]);
-}
-
-// ---- which, in what order, how many at a time ----
-
-/// Instances of a queue, under these names.
-fn queue(names: &[&str]) -> Stage {
-    let units: Vec<String> = names.iter().map(|name| format!("q@{name}.service")).collect();
-    let units: Vec<&str> = units.iter().map(String::as_str).collect();
-    Stage::units(&[("q@.service", SLEEPER)], &units)
-}
-
-#[test]
-fn two_comes_before_ten() {
-    let stage = queue(&["1", "10", "2"]);
-    let rolled = stage.restart(&["q@*", "--observe", "100ms"]).exits_with(0);
-    assert_eq!(rolled.order(), ["q@1.service", "q@2.service", "q@10.service"]);
-}
-
-#[test]
-fn a_range_means_these_and_no_others() {
-    let stage = queue(&["1", "2", "3", "4"]);
-    let before = stage.runs();
-    let rolled = stage.restart(&["q@{1..3}", "--observe", "100ms"]).exits_with(0);
-    assert_eq!(rolled.order(), ["q@1.service", "q@2.service", "q@3.service"]);
-    stage.are_new_since(&before, &[1, 2, 3]);
-}
-
-#[test]
-fn one_instance_can_be_rolled_alone() {
-    let stage = queue(&["1", "2"]);
-    let before = stage.runs();
-    stage.restart(&["q@2", "--observe", "100ms"]).exits_with(0);
-    stage.are_new_since(&before, &[2]);
-}
-
-#[test]
-fn two_at_a_time_are_batches_of_two() {
-    takes_two_at_a_time("2");
-}
-
-#[test]
-fn half_of_four_is_two_at_a_time() {
-    takes_two_at_a_time("50%");
-}
-
-#[track_caller]
-fn takes_two_at_a_time(unavailable: &str) {
-    let stage = Stage::four();
-    let before = stage.runs();
-    let clients = stage.mixed_load();
-    let rolled = stage.roll(&["--max-unavailable", unavailable]).exits_with(0);
-    let two = [["worker@1.service", "worker@2.service"], ["worker@3.service", "worker@4.service"]];
-    assert_eq!(rolled.batches(), two);
-    clients.lose_nothing();
-    stage.all_are_new_since(&before);
-}
-
-#[test]
-fn all_at_a_time_is_refused() {
-    let stage = queue(&["1", "2"]);
-    let before = stage.runs();
-    let rolled = stage.restart(&["q", "--max-unavailable", "100%"]).exits_with(5);
-    rolled.touched_nothing().says("would leave nobody serving").says("next: --max-unavailable 1");
-    assert_eq!(stage.runs(), before);
 }
 
 // ---- pauses ----
@@ -209,16 +159,4 @@ fn in_a_pause_between_batches_everybody_serves() {
     let waited = rolled.entered("worker@2.service", "stopping")
         - rolled.entered("worker@1.service", "serving");
     assert!(waited >= 1.0, "it waited for {waited} s:\n{}", rolled.story());
-}
-
-// ---- what is asked before anything is touched ----
-
-#[test]
-fn a_dry_run_touches_nothing() {
-    let stage = queue(&["1", "2"]);
-    let before = stage.runs();
-    let output = stage.rollctl().args(["restart", "--user", "--dry-run", "q"]).output().unwrap();
-    assert!(output.status.success());
-    assert_eq!(String::from_utf8_lossy(&output.stdout), stage.plan(&["q"]));
-    assert_eq!(stage.runs(), before);
 }

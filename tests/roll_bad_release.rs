@@ -10,14 +10,21 @@ const TEMPLATE: &str = "worker@.service";
 #[test]
 fn one_that_exits_at_start_is_as_far_as_it_gets() {
     let rolled = stops_at_the_first_of(&release("/bin/false", ""), &[]);
-    rolled.says("worker@1.service did not come back");
+    rolled.says("worker@1.service did not come back: its job failed");
 }
 
 #[test]
 fn one_that_is_never_ready_is_as_far_as_it_gets() {
     let silent = release("/bin/sleep 1000", "TimeoutStartSec=2");
     let rolled = stops_at_the_first_of(&silent, &[]);
-    rolled.says("worker@1.service did not come back");
+    rolled.says("worker@1.service did not come back: its job");
+}
+
+#[test]
+fn one_that_is_never_ready_is_not_waited_for_longer_than_we_were_told() {
+    let silent = release("/bin/sleep 1000", "TimeoutStartSec=infinity");
+    let rolled = stops_at_the_first_of(&silent, &["--timeout", "2s"]);
+    rolled.says("worker@1.service was still starting after 2s");
 }
 
 #[test]
@@ -54,7 +61,9 @@ fn one_without_the_socket_is_as_far_as_it_gets() {
     let deaf = "/bin/sh -c 'exec 3<&-; systemd-notify --ready; exec sleep 1000'";
     let gates = ["--timeout", "2s", "--health", "none"];
     let rolled = stops_at_the_first_of(&release(deaf, "NotifyAccess=all"), &gates);
-    rolled.says("it does not hold the listening socket of worker.socket");
+    rolled.says(
+        "did not become healthy within 2s: it does not hold the listening socket of worker.socket",
+    );
 }
 
 /// The roll of this release ends at worker@1, and worker@2 to 4 do not notice.
@@ -126,6 +135,7 @@ fn the_last_one_that_serves_is_not_stopped() {
     stage.change(TEMPLATE, "50-release", &release("/bin/false", "RestartSec=10ms"));
     let rolled = stage.roll(&[]).exits_with(1);
     assert_eq!(rolled.standing("worker@1.service"), "failed_left");
+    rolled.says("worker@1 was left as it is");
     // Nobody else could serve, so systemd goes on trying, and the fix needs no roll.
     stage.change_back(TEMPLATE, "50-release");
     stage.all_come_to_serve();

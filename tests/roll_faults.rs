@@ -3,8 +3,6 @@
 
 mod roll_support;
 
-use std::process::{Command, Output, Stdio};
-
 use roll_support::{Stage, four};
 
 const TEMPLATE: &str = "worker@.service";
@@ -60,6 +58,11 @@ fn a_restart_of_the_bus_in_every_phase_is_no_failure() {
     goes_on_through_in_every_phase(&["restart", "dbus.service"]);
 }
 
+#[test]
+fn a_reload_in_every_phase_is_no_failure() {
+    goes_on_through_in_every_phase(&["daemon-reload"]);
+}
+
 #[track_caller]
 fn goes_on_through_in_every_phase(command: &[&str]) {
     let stage = Stage::group(four().instances(3));
@@ -82,56 +85,7 @@ fn goes_on_through_in_every_phase(command: &[&str]) {
     stage.all_serve();
 }
 
-#[test]
-fn where_there_is_no_bus_it_says_so() {
-    let rolled = restart_at_bus("unix:path=/nonexistent/bus");
-    assert_eq!(rolled.status.code(), Some(4), "{}", said(&rolled));
-    assert!(said(&rolled).contains("no bus at unix:path=/nonexistent/bus"), "{}", said(&rolled));
-}
-
-#[test]
-fn where_the_bus_has_no_systemd_it_says_so() {
-    let mut bus = Command::new("dbus-daemon")
-        .args(["--session", "--nofork", "--print-address"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let address = first_line(bus.stdout.take().unwrap());
-    let rolled = restart_at_bus(&address);
-    bus.kill().unwrap();
-    bus.wait().unwrap();
-    assert_eq!(rolled.status.code(), Some(4), "{}", said(&rolled));
-    assert!(said(&rolled).contains("next: systemctl --user status"), "{}", said(&rolled));
-}
-
-fn restart_at_bus(address: &str) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_rollctl"));
-    command.args(["restart", "--user", "worker"]).env("DBUS_SESSION_BUS_ADDRESS", address);
-    command.output().unwrap()
-}
-
-fn first_line(from: impl std::io::Read) -> String {
-    let mut line = String::new();
-    std::io::BufRead::read_line(&mut std::io::BufReader::new(from), &mut line).unwrap();
-    line.trim().to_owned()
-}
-
-fn said(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
-
 // ---- the socket ----
-
-#[test]
-fn without_its_socket_nothing_is_touched() {
-    let stage = Stage::group(four().instances(2));
-    let before = stage.runs();
-    stage.systemctl(&["stop", "worker.socket"]);
-    let rolled = stage.roll(&[]).exits_with(5).touched_nothing();
-    rolled.says("worker.socket is not active").says("next: systemctl --user status worker.socket");
-    assert_eq!(stage.runs(), before);
-}
 
 #[test]
 fn when_the_socket_goes_between_two_instances_the_rest_is_left_alone() {
@@ -157,78 +111,7 @@ fn when_the_socket_goes_under_an_instance_the_rest_is_left_alone() {
     stage.all_serve();
 }
 
-// ---- what is there to roll ----
-
-#[test]
-fn nothing_matched_is_said_and_nothing_is_done() {
-    let stage = Stage::group(four().instances(1));
-    for pattern in ["nobody", "nobody@*", "nobody@7", "nobody.service"] {
-        stage.restart(&[pattern]).exits_with(3).says("nothing matched nobody");
-    }
-}
-
-#[test]
-fn changed_units_are_not_rolled_before_systemd_has_read_them() {
-    let stage = Stage::group(four().instances(2));
-    let before = stage.runs();
-    stage.lab.drop_in(TEMPLATE, "50-unread", "[Unit]\nDescription=new\n").unwrap();
-    let rolled = stage.roll(&[]).exits_with(5).touched_nothing();
-    rolled.says("systemd has not read it").says("next: systemctl --user daemon-reload");
-    assert_eq!(stage.runs(), before);
-}
-
-#[test]
-fn a_masked_instance_is_listed_and_left_out() {
-    let stage = Stage::group(four().instances(3));
-    let before = stage.runs();
-    stage.systemctl(&["mask", "worker@2"]);
-    leaves_the_second_out(&stage, &before);
-    stage.lab.reload().unwrap();
-    leaves_the_second_out(&stage, &stage.runs());
-}
-
-#[track_caller]
-fn leaves_the_second_out(stage: &Stage, before: &[String]) {
-    let plan = stage.plan(&["worker"]);
-    assert!(plan.contains("worker@2 is left out: masked"), "{plan}");
-    let rolled = stage.roll(&[]).exits_with(0);
-    assert_eq!(rolled.order(), ["worker@1.service", "worker@3.service"]);
-    stage.are_new_since(before, &[1, 3]);
-    stage.all_serve();
-}
-
-#[test]
-fn an_enabled_one_that_is_stopped_comes_first_and_is_started() {
-    let stage = Stage::group(four().instances(3));
-    let before = stage.runs();
-    stage.systemctl(&["stop", "worker@3"]);
-    let rolled = stage.roll(&[]).exits_with(0);
-    assert_eq!(rolled.order(), ["worker@3.service", "worker@1.service", "worker@2.service"]);
-    stage.all_are_new_since(&before);
-    stage.all_serve();
-}
-
-#[test]
-fn the_floor_is_not_undercut() {
-    let stage = Stage::group(four().instances(3));
-    stage.systemctl(&["stop", "worker@3"]);
-    let before = stage.runs();
-    let rolled = stage.restart(&["worker@{1..2}"]).exits_with(5).touched_nothing();
-    rolled.says("worker@3.service is not serving");
-    assert_eq!(stage.runs(), before);
-}
-
 // ---- other people ----
-
-#[test]
-fn a_second_roll_of_the_same_group_is_refused_and_told_who_is_first() {
-    let stage = Stage::group(four().instances(2));
-    let mut first = stage.begin_roll(&["--pause", "2s"]);
-    first.until_pausing();
-    let second = stage.roll(&[]).exits_with(5).touched_nothing();
-    second.says(&format!("worker is being rolled by another: process {}", first.pid()));
-    first.end().exits_with(0);
-}
 
 #[test]
 fn with_lock_wait_the_second_roll_follows_the_first() {

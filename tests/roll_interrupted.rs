@@ -154,6 +154,7 @@ fn ends_after_the_first(stage: &Stage, roll: Rolling, before: &[String]) {
     let rolled = roll.end().exits_with(130);
     assert_eq!(rolled.order(), [FIRST]);
     assert_eq!(rolled.standing(FIRST), "serving");
+    let rolled = rolled.says("interrupted, not every instance is new");
     rolled.says("worker@1 is new and serves; worker@2 was left alone and serves");
     stage.are_new_since(before, &[1]);
     stage.all_serve();
@@ -193,8 +194,18 @@ fn twice_while_it_is_observed_it_is_left_to_itself() {
     lets_go(&stage(""), &["--observe", "60s"], "observing");
 }
 
+#[test]
+fn sigterm_after_ctrl_c_is_as_good_as_twice() {
+    lets_go_at(Signal::TERM, &stage(""), &["--stop-pause", "60s"], "stopped");
+}
+
 #[track_caller]
 fn lets_go(stage: &Stage, arguments: &[&str], phase: &str) {
+    lets_go_at(Signal::INT, stage, arguments, phase);
+}
+
+#[track_caller]
+fn lets_go_at(second: Signal, stage: &Stage, arguments: &[&str], phase: &str) {
     let before = stage.runs();
     let mut roll = stage.begin_roll(arguments);
     roll.until(FIRST, phase);
@@ -203,7 +214,7 @@ fn lets_go(stage: &Stage, arguments: &[&str], phase: &str) {
         wait_until("systemd stops it", || stage.state(FIRST) == "deactivating");
     }
     // The second signal would be one with the first if that was not yet heard.
-    roll.interrupt().until_interrupted(1).interrupt();
+    roll.interrupt().until_interrupted(1).send(second);
     let rolled = roll.end().exits_with(130).says("worker@1 is coming up");
     assert_eq!(rolled.standing(FIRST), "coming_up");
     wait_until("it is in a new run", || stage.run_of(1) != before[0]);

@@ -1,8 +1,8 @@
 //! Health: asked of a unix socket, and told by a tiny server of the story's own.
 
 use std::io::{BufRead, BufReader, Read, Result, Write};
-use std::net::{SocketAddr, TcpListener};
-use std::os::unix::net::UnixStream;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -46,7 +46,7 @@ impl HealthServer {
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 // A client that went away needs no answer.
-                let _ = answer(stream, seen.load(Ordering::SeqCst));
+                let _ = answer_health(stream, seen.load(Ordering::SeqCst));
             }
         });
         Self { address, is_well }
@@ -66,10 +66,26 @@ impl HealthServer {
     }
 }
 
-fn answer(mut stream: std::net::TcpStream, is_well: bool) -> Result<()> {
+fn answer_health(stream: TcpStream, is_well: bool) -> Result<()> {
     stream.set_read_timeout(LIMIT)?;
-    let head = BufReader::new(&stream).lines().map_while(Result::ok);
+    answer(stream, if is_well { "200 OK" } else { "503 Service Unavailable" }, "")
+}
+
+/// Answers every request at this unix socket so, until the test ends.
+pub fn answer_at(socket: &Path, status: &'static str, body: &'static str) {
+    let listener = UnixListener::bind(socket).unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            // A client that went away needs no answer.
+            let _ = stream.set_read_timeout(LIMIT).and_then(|()| answer(stream, status, body));
+        }
+    });
+}
+
+fn answer(mut stream: impl Read + Write, status: &str, body: &str) -> Result<()> {
+    let head = BufReader::new(&mut stream).lines().map_while(Result::ok);
     head.take_while(|line| !line.is_empty()).for_each(drop);
-    let status = if is_well { "200 OK" } else { "503 Service Unavailable" };
-    write!(stream, "HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+    let length = body.len();
+    write!(stream, "HTTP/1.1 {status}\r\nContent-Length: {length}\r\n")?;
+    write!(stream, "Connection: close\r\n\r\n{body}")
 }

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use rollctl::lab::{GroupPlan, Lab};
 
 pub use clients::Clients;
-pub use health::{HealthServer, get};
+pub use health::{HealthServer, answer_at, get};
 pub use rolling::{Rolled, Rolling};
 
 /// How long anything may take before the story has failed.
@@ -31,6 +31,9 @@ pub fn four() -> GroupPlan {
         .program("worker", env!("CARGO_BIN_EXE_worker"))
         .program("rollctl", env!("CARGO_BIN_EXE_rollctl"))
 }
+
+/// A service that is up, and does nothing.
+pub const SLEEPER: &str = "[Service]\nExecStart=/bin/sleep 1000\n";
 
 /// A drop-in that makes the template run something else.
 pub fn release(command: &str, more: &str) -> String {
@@ -76,6 +79,13 @@ impl Stage {
         Self { lab, instances, address: String::new() }
     }
 
+    /// Instances `q@NAME` of a service that does nothing.
+    pub fn queue(names: &[&str]) -> Self {
+        let units: Vec<String> = names.iter().map(|name| format!("q@{name}.service")).collect();
+        let units: Vec<&str> = units.iter().map(String::as_str).collect();
+        Self::units(&[("q@.service", SLEEPER)], &units)
+    }
+
     // ---- rollctl ----
 
     /// Rolls the group `worker` to the end.
@@ -106,10 +116,18 @@ impl Stage {
     }
 
     /// What `rollctl plan --user ARGUMENTS…` prints.
+    #[track_caller]
     pub fn plan(&self, arguments: &[&str]) -> String {
-        let output = self.rollctl().args(["plan", "--user"]).args(arguments).output().unwrap();
+        self.prints("plan", arguments)
+    }
+
+    /// What `rollctl VERB --user ARGUMENTS…` prints while all is well, which is no error.
+    #[track_caller]
+    pub fn prints(&self, verb: &str, arguments: &[&str]) -> String {
+        let output = self.rollctl().args([verb, "--user"]).args(arguments).output().unwrap();
         let error = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(output.status.success(), "plan {arguments:?} failed: {error}");
+        assert!(output.status.success(), "{verb} {arguments:?} failed: {error}");
+        assert_eq!(error, "", "{verb} {arguments:?}");
         String::from_utf8(output.stdout).unwrap()
     }
 
