@@ -1,9 +1,9 @@
 //! One request in flight: counted, timed and, if need be, named in the log, however it ends.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Instant;
 
-use hyper::http::uri::PathAndQuery;
 use hyper::{Method, Request, StatusCode};
 
 use super::connections::Phase;
@@ -15,7 +15,7 @@ pub(crate) struct InFlight {
     track: Arc<Track>,
     started: Instant,
     method: Method,
-    path: Option<PathAndQuery>,
+    path: PathStart,
     /// 0 until the response's head is there.
     status: u16,
     is_complete: bool,
@@ -28,7 +28,7 @@ impl InFlight {
             track: track.clone(),
             started: Instant::now(),
             method: request.method().clone(),
-            path: request.uri().path_and_query().cloned(),
+            path: PathStart::of(request.uri().path()),
             status: 0,
             is_complete: false,
         }
@@ -53,8 +53,7 @@ impl InFlight {
 
     /// `GET /path`, for the log.
     pub(crate) fn describe(&self) -> String {
-        let path = self.path.as_ref().map_or("*", PathAndQuery::as_str);
-        format!("{} {path}", self.method)
+        format!("{} {}", self.method, self.path.text())
     }
 
     /// Counts and logs a request that the deadline cut; `how` says what its client got.
@@ -62,6 +61,27 @@ impl InFlight {
         self.track.all.metrics.cut.inc();
         let (id, request, age) = (self.track.id, self.describe(), self.started.elapsed());
         tracing::warn!(connection = id, "cut at the deadline: {request} after {age:.1?}, {how}");
+    }
+}
+
+/// As much of a path as the log needs to tell requests apart: copying it costs less than sharing
+/// it, and nearly every request ends without anybody asking.
+#[derive(Debug)]
+struct PathStart {
+    bytes: [u8; 47],
+    length: u8,
+}
+
+impl PathStart {
+    fn of(path: &str) -> Self {
+        let mut bytes = [0; 47];
+        let length = path.len().min(bytes.len());
+        bytes[..length].copy_from_slice(&path.as_bytes()[..length]);
+        Self { bytes, length: length as u8 }
+    }
+
+    fn text(&self) -> Cow<'_, str> {
+        String::from_utf8_lossy(&self.bytes[..usize::from(self.length)])
     }
 }
 

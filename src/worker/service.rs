@@ -68,13 +68,16 @@ impl<A: App> Future for TrackedFuture<A> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
+        let protocol = *this.protocol;
         let Some(in_flight) = this.in_flight.as_ref() else { return Poll::Pending };
         let polled = match this.response.as_pin_mut() {
             Some(response) => poll_app::<A>(response, in_flight, cx),
             None => Poll::Ready(None),
         };
-        let mut response = match polled {
-            Poll::Ready(Some(response)) => response.map(Some),
+        let failed = match polled {
+            Poll::Ready(Some(response)) => {
+                return finish(response, Some, this.in_flight.take(), protocol);
+            }
             Poll::Ready(None) => last_response(StatusCode::INTERNAL_SERVER_ERROR),
             Poll::Pending => {
                 ready!(poll_deadline(this.deadline, in_flight.track(), cx));
@@ -82,17 +85,26 @@ impl<A: App> Future for TrackedFuture<A> {
                 refused()
             }
         };
-        let is_draining = in_flight.track().all.phase() != Phase::Serving;
-        if is_draining && *this.protocol == Protocol::Http1 {
-            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-        } else if *this.protocol == Protocol::Http2 {
-            response.headers_mut().remove(CONNECTION);
-        }
-        let Some(mut in_flight) = this.in_flight.take() else { return Poll::Pending };
-        in_flight.answered(response.status());
-        let protocol = *this.protocol;
-        Poll::Ready(Ok(response.map(|body| TrackedBody::new(body, in_flight, protocol))))
+        finish(failed, |()| None, this.in_flight.take(), protocol)
     }
+}
+
+/// The response as it goes out, in one piece: a response is too large to be moved about.
+fn finish<T, B: Body>(
+    mut response: Response<T>,
+    body: impl FnOnce(T) -> Option<B>,
+    in_flight: Option<InFlight>,
+    protocol: Protocol,
+) -> Poll<Result<Response<TrackedBody<B>>, BoxError>> {
+    let Some(mut in_flight) = in_flight else { return Poll::Pending };
+    let is_draining = in_flight.track().all.phase() != Phase::Serving;
+    if is_draining && protocol == Protocol::Http1 {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    } else if protocol == Protocol::Http2 {
+        response.headers_mut().remove(CONNECTION);
+    }
+    in_flight.answered(response.status());
+    Poll::Ready(Ok(response.map(|it| TrackedBody::new(body(it), in_flight, protocol))))
 }
 
 /// The wait for the drain's deadline.
@@ -131,15 +143,15 @@ fn report_panic(in_flight: &InFlight, panic: &(dyn Any + Send)) {
     tracing::error!("{}: the app panicked, answering 500: {text}", in_flight.describe());
 }
 
-fn last_response<B>(status: StatusCode) -> Response<Option<B>> {
-    let mut response = Response::new(None);
+fn last_response(status: StatusCode) -> Response<()> {
+    let mut response = Response::new(());
     *response.status_mut() = status;
     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     response
 }
 
 /// 503: the one answer that tells a client (or nginx) that this request was not begun elsewhere.
-fn refused<B>() -> Response<Option<B>> {
+fn refused() -> Response<()> {
     let mut response = last_response(StatusCode::SERVICE_UNAVAILABLE);
     response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
     response
