@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Instant;
 
+use hyper::http::uri::PathAndQuery;
 use hyper::{Method, Request, StatusCode};
 
 use super::connections::Phase;
@@ -28,7 +29,7 @@ impl InFlight {
             track: track.clone(),
             started: Instant::now(),
             method: request.method().clone(),
-            path: PathStart::of(request.uri().path()),
+            path: PathStart::of(request.uri().path_and_query().map_or("*", PathAndQuery::as_str)),
             status: 0,
             is_complete: false,
         }
