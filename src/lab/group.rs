@@ -176,9 +176,12 @@ fn run_as_ourselves_if_refused(lab: &Lab) -> Result<(), LabError> {
     lab.reload()
 }
 
-/// The program where `ProtectHome=` lets a unit see it: a copy in the lab if it lies in a home.
+/// What `ProtectHome=` and `PrivateTmp=` keep from a unit.
+const HIDDEN: [&str; 5] = ["/home", "/root", "/run/user", "/tmp", "/var/tmp"];
+
+/// The program where a unit can see it: a copy in the lab if it lies where units do not look.
 fn visible(lab: &Lab, name: &str, path: PathBuf) -> Result<PathBuf, LabError> {
-    if !["/home", "/root", "/run/user"].iter().any(|home| path.starts_with(home)) {
+    if !HIDDEN.iter().any(|hidden| path.starts_with(hidden)) {
         return Ok(path);
     }
     let copy = lab.dir().join(name);
