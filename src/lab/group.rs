@@ -2,7 +2,8 @@
 
 use std::hash::{BuildHasher, RandomState};
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 
 use super::directory::units_in;
 use super::{Lab, LabError, program};
@@ -179,9 +180,11 @@ fn run_as_ourselves_if_refused(lab: &Lab) -> Result<(), LabError> {
 /// What `ProtectHome=` and `PrivateTmp=` keep from a unit.
 const HIDDEN: [&str; 5] = ["/home", "/root", "/run/user", "/tmp", "/var/tmp"];
 
-/// The program where a unit can see it: a copy in the lab if it lies where units do not look.
+/// The program where a unit can see it: a copy in the lab if it lies where units do not look, or
+/// where only its owner may.
 fn visible(lab: &Lab, name: &str, path: PathBuf) -> Result<PathBuf, LabError> {
-    if !HIDDEN.iter().any(|hidden| path.starts_with(hidden)) {
+    let is_hidden = HIDDEN.iter().any(|hidden| path.starts_with(hidden));
+    if !is_hidden && path.ancestors().skip(1).all(is_open_to_all) {
         return Ok(path);
     }
     let copy = lab.dir().join(name);
@@ -189,6 +192,10 @@ fn visible(lab: &Lab, name: &str, path: PathBuf) -> Result<PathBuf, LabError> {
         std::fs::copy(&path, &copy).map_err(LabError::io("copy", path))?;
     }
     Ok(copy)
+}
+
+fn is_open_to_all(dir: &Path) -> bool {
+    std::fs::metadata(dir).is_ok_and(|of| of.permissions().mode() & 0o001 != 0)
 }
 
 /// The `Key=value` lines of a unit file, in order.
