@@ -16,7 +16,7 @@ fn one_that_ignores_sigterm_is_killed_and_the_roll_goes_on() {
             .drop_in("worker@2.service", "[Service]\nTimeoutStopSec=1\nType=exec\n")
             .drop_in("worker@2.service", &release(deaf, "")),
     );
-    stage.change("worker@2.service", "50-release", &release(env!("CARGO_BIN_EXE_worker"), ""));
+    stage.change("worker@2.service", "50-release", &release(&stage.worker(), ""));
     stage.change("worker@2.service", "60-type", "[Service]\nType=notify\n");
     let before = stage.runs();
     let clients = stage.mixed_load();

@@ -2,8 +2,7 @@
 
 use std::hash::{BuildHasher, RandomState};
 use std::net::TcpListener;
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::directory::units_in;
 use super::{Lab, LabError, program};
@@ -139,7 +138,7 @@ impl GroupPlan {
             }
             let given = self.programs.iter().find(|(given, _)| given == name);
             let path = given.map_or_else(|| program(name), |(_, path)| Ok(path.clone()))?;
-            let path = visible(lab, name, path)?;
+            let path = lab.bring(&path)?;
             let mut line = line.replace(shipped, &path.to_string_lossy());
             if *name == "rollctl" && !line.contains("--user") {
                 line.push_str(" --user");
@@ -175,27 +174,6 @@ fn run_as_ourselves_if_refused(lab: &Lab) -> Result<(), LabError> {
     }
     lab.drop_in("worker@.service", "10-own-user", "[Service]\nDynamicUser=no\nUser=\nGroup=\n")?;
     lab.reload()
-}
-
-/// What `ProtectHome=` and `PrivateTmp=` keep from a unit.
-const HIDDEN: [&str; 5] = ["/home", "/root", "/run/user", "/tmp", "/var/tmp"];
-
-/// The program where a unit can see it: a copy in the lab if it lies where units do not look, or
-/// where only its owner may.
-fn visible(lab: &Lab, name: &str, path: PathBuf) -> Result<PathBuf, LabError> {
-    let is_hidden = HIDDEN.iter().any(|hidden| path.starts_with(hidden));
-    if !is_hidden && path.ancestors().skip(1).all(is_open_to_all) {
-        return Ok(path);
-    }
-    let copy = lab.dir().join(name);
-    if !copy.exists() {
-        std::fs::copy(&path, &copy).map_err(LabError::io("copy", path))?;
-    }
-    Ok(copy)
-}
-
-fn is_open_to_all(dir: &Path) -> bool {
-    std::fs::metadata(dir).is_ok_and(|of| of.permissions().mode() & 0o001 != 0)
 }
 
 /// The `Key=value` lines of a unit file, in order.

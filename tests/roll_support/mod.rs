@@ -133,6 +133,12 @@ impl Stage {
 
     // ---- systemd ----
 
+    /// Our worker, where units see it.
+    pub fn worker(&self) -> String {
+        let worker = self.lab.bring(env!("CARGO_BIN_EXE_worker").as_ref()).unwrap();
+        worker.to_str().unwrap().to_owned()
+    }
+
     /// Writes a drop-in and makes systemd read it.
     pub fn change(&self, unit: &str, name: &str, text: &str) {
         self.lab.drop_in(unit, name, text).unwrap();
