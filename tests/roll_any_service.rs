@@ -15,12 +15,14 @@ const OWN_SOCKET: &str =
 
 /// Two of our workers, each on a socket of its own.
 fn each_on_its_own() -> Stage {
-    let stage = Stage::units(&[("rp@.socket", OWN_SOCKET)], &["rp@1.socket", "rp@2.socket"]);
+    let stage = Stage::units(&[("rp@.socket", OWN_SOCKET)], &[]);
     let worker = format!(
         "[Service]\nType=notify\nNonBlocking=yes\nRuntimeDirectory=rp/%i\nExecStart={}\n",
         stage.worker()
     );
     stage.lab.install("rp@.service", &worker).unwrap();
+    stage.lab.reload().unwrap();
+    stage.systemctl(&["start", "rp@1.socket", "rp@2.socket"]);
     stage.systemctl(&["start", "rp@1.service", "rp@2.service"]);
     let instances = ["rp@1.service", "rp@2.service"].map(str::to_owned).to_vec();
     Stage { instances, ..stage }
