@@ -2,11 +2,12 @@
 //!
 //! ```text
 //! cargo bench --all-features --bench rolls            # 10 rolls in each style
-//! ROLLS=30 cargo bench --all-features --bench rolls
+//! ROLLS=30 OBSERVE=0 cargo bench --all-features --bench rolls   # back to back, no rest between
 //! ```
 //!
-//! The overhead is rollctl's own: the time of a roll less the units' own stop and start, for an
-//! instance. Latencies are in milliseconds, p50 / p99 / max.
+//! The overhead is rollctl's own: the time of a roll less the observation and the units' own stop
+//! and start, for an instance. Latencies are in milliseconds, p50 / p99 / max. Clients, workers and
+//! systemd share the machine, and only those that think leave any of it idle.
 
 use std::error::Error;
 use std::thread::sleep;
@@ -14,18 +15,24 @@ use std::time::{Duration, Instant};
 
 use rollctl::lab::{Group, GroupPlan, Lab, program};
 use rollctl::load::{Class, Load, Report, Style, Tally, Target};
+use rollctl::span::Span;
 
 const STEADY: Duration = Duration::from_secs(3);
 
+/// As rollctl does by default.
+const OBSERVE: Span = Span(Duration::from_millis(500));
+
 fn main() -> Result<(), Box<dyn Error>> {
     let rolls = std::env::var("ROLLS").ok().map_or(Ok(10), |text| text.parse())?;
-    let slow = Duration::from_millis(500);
+    let observe: Span = std::env::var("OBSERVE").map_or(Ok(OBSERVE), |text| text.parse())?;
+    let (slow, busy) = (Duration::from_millis(500), Duration::from_millis(5));
     let styles = [
         (64, Style::get("/")),
         (64, Style::post("/echo", 1024)),
         (32, Style::connect("/")),
         (64, Style::slow(slow)),
-        (64, Style::get("/").think(slow).named("quiet, 500 ms")),
+        (64, Style::get("/").think(busy).named("GET, thinks 5 ms")),
+        (64, Style::get("/").think(slow).named("GET, thinks 500 ms")),
     ];
     println!(
         "{:<24}{:>6}{:>11}{:>6}{:>26}{:>26}{:>9}{:>11}",
@@ -33,7 +40,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     );
     let mut everything = (0, 0);
     for (clients, style) in styles {
-        let bench = Bench::start()?;
+        let bench = Bench::start(observe)?;
         let row = bench.run(clients, style, rolls)?;
         row.print(rolls);
         everything.0 += row.report.total().requests();
@@ -46,6 +53,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 struct Bench {
     lab: Lab,
     group: Group,
+    observe: Span,
 }
 
 struct Row {
@@ -56,10 +64,10 @@ struct Row {
 }
 
 impl Bench {
-    fn start() -> Result<Self, Box<dyn Error>> {
+    fn start(observe: Span) -> Result<Self, Box<dyn Error>> {
         let lab = Lab::start()?;
         let group = GroupPlan::new().instances(4).start(&lab)?;
-        Ok(Self { lab, group })
+        Ok(Self { lab, group, observe })
     }
 
     fn run(&self, clients: usize, style: Style, rolls: u32) -> Result<Row, Box<dyn Error>> {
@@ -72,7 +80,7 @@ impl Bench {
         for _ in 0..rolls {
             let roll = self.roll()?;
             took += roll;
-            overhead += roll.saturating_sub(self.own_time()?) / 4;
+            overhead += roll.saturating_sub(self.own_time()? + self.observe.0 * 4) / 4;
         }
         load.mark("after");
         sleep(Duration::from_secs(1));
@@ -84,8 +92,8 @@ impl Bench {
     fn roll(&self) -> Result<Duration, Box<dyn Error>> {
         let begun = Instant::now();
         let mut rollctl = self.lab.command(program("rollctl")?);
-        let status =
-            rollctl.args(["restart", "--user", "-q", "--observe", "0", "worker"]).status()?;
+        rollctl.args(["restart", "--user", "-q", "worker", "--observe"]);
+        let status = rollctl.arg(self.observe.to_string()).status()?;
         if !status.success() {
             return Err(format!("the roll ended with {status}").into());
         }
