@@ -80,22 +80,23 @@ fn bind_unix(path: &std::path::Path) -> io::Result<UnixListener> {
 }
 
 async fn answer_tcp(listener: TcpListener, connections: Arc<Connections>) {
-    let room = Arc::new(Semaphore::new(ROOM));
-    loop {
-        let place = room.clone().acquire_owned().await;
-        match (listener.accept().await, place) {
-            (Ok((stream, _)), Ok(place)) => answer(stream, place, &connections),
-            _ => tokio::time::sleep(Duration::from_millis(100)).await,
-        }
-    }
+    answer_all(|| async { Ok(listener.accept().await?.0) }, connections).await;
 }
 
 async fn answer_unix(listener: UnixListener, connections: Arc<Connections>) {
+    answer_all(|| async { Ok(listener.accept().await?.0) }, connections).await;
+}
+
+async fn answer_all<S, F>(accept: impl Fn() -> F, connections: Arc<Connections>)
+where
+    F: Future<Output = io::Result<S>>,
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let room = Arc::new(Semaphore::new(ROOM));
     loop {
         let place = room.clone().acquire_owned().await;
-        match (listener.accept().await, place) {
-            (Ok((stream, _)), Ok(place)) => answer(stream, place, &connections),
+        match (accept().await, place) {
+            (Ok(stream), Ok(place)) => answer(stream, place, &connections),
             _ => tokio::time::sleep(Duration::from_millis(100)).await,
         }
     }

@@ -193,11 +193,8 @@ impl Instance {
         }
     }
 
-    /// Time has passed.
+    /// The moment that it waits for, [`Instance::wake_at`], has come.
     pub(in crate::roll) fn tick(&mut self, cx: &mut Context) {
-        if !self.is_busy() {
-            return;
-        }
         match &self.step {
             Step::Holding { until } if cx.now >= *until => return self.call(Verb::Start, cx),
             Step::Closing { verb, called: false, again, .. } if cx.now >= *again => {

@@ -42,9 +42,7 @@ impl Roll {
     /// Those that were rolled must still be in the run that passed the gates.
     pub(super) fn look_back(&mut self, now: Moment, actions: &mut Vec<Action>) {
         for (i, state) in self.group.members.clone().iter().enumerate() {
-            if i < self.instances.len() {
-                self.with(Slot(i), now, actions, |it, cx| it.look_back(state, cx));
-            }
+            self.with(Slot(i), now, actions, |it, cx| it.look_back(state, cx));
         }
     }
 

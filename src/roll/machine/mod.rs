@@ -66,11 +66,6 @@ impl Roll {
         &self.plan
     }
 
-    /// Where an instance is.
-    pub fn phase(&self, slot: Slot) -> Phase {
-        self.instances[slot.0].phase()
-    }
-
     /// Takes what happened and what time it is, and returns what to do, in order.
     ///
     /// Once [`Action::Finish`] was returned, every further event is ignored.
