@@ -9,6 +9,8 @@ pub mod span;
 
 #[cfg(feature = "ctl")]
 pub mod ctl;
+#[cfg(feature = "front")]
+pub mod front;
 #[cfg(feature = "lab")]
 pub mod lab;
 #[cfg(feature = "load")]

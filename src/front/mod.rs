@@ -1,0 +1,1 @@
+//! The worker in front of any other app: `worker -- node server.js`.
