@@ -12,6 +12,7 @@ mod exit;
 mod gates;
 mod journal;
 mod lock;
+mod log;
 mod pattern;
 mod report;
 mod restart;
@@ -32,6 +33,7 @@ pub use gates::{
     Answer, Gates, Health, HealthUrl, InstanceGates, Listener, Probe, Target, ask_health,
 };
 pub use lock::Lock;
+pub use log::{Beginning, EventLog, Header, Life, Line, Shelf, Told};
 pub use pattern::{BadPattern, Choice, InstancePattern, Wanted};
 pub use report::{Ending, Output, Report};
 pub use restart::{Request, restart};

@@ -19,6 +19,8 @@ mod outcome;
 mod phase;
 mod plan;
 mod record;
+mod seconds;
+mod story;
 mod unit;
 
 pub use event::{Action, Event, GroupState, Moment, Slot, Ticket, Verdict};
@@ -27,4 +29,5 @@ pub use outcome::{Failure, InstanceOutcome, Outcome, Reason, Standing};
 pub use phase::Phase;
 pub use plan::{BadPlan, Member, Plan, Policy, Unavailable};
 pub use record::Record;
+pub use story::{Chapter, Story};
 pub use unit::{ActiveState, Invocation, JobId, JobResult, UnitState};

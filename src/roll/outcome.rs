@@ -3,14 +3,14 @@
 use std::fmt;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::phase::Phase;
 use super::unit::{ActiveState, JobResult};
 use crate::span::Span;
 
 /// Why an instance failed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "why", rename_all = "snake_case")]
 pub enum Failure {
     /// systemd would not take the job.
@@ -46,7 +46,7 @@ pub enum Failure {
         /// What the last gate said.
         last: String,
         /// How long it was asked.
-        #[serde(serialize_with = "as_seconds")]
+        #[serde(with = "super::seconds")]
         within: Duration,
     },
     /// It came up while a socket of its group was down: not its fault, and no reason to stop it.
@@ -59,7 +59,7 @@ pub enum Failure {
         /// The phase it did not leave.
         phase: Phase,
         /// The timeout.
-        #[serde(serialize_with = "as_seconds")]
+        #[serde(with = "super::seconds")]
         within: Duration,
     },
     /// Somebody else stopped, started or restarted it meanwhile.
@@ -102,7 +102,7 @@ impl fmt::Display for Failure {
 }
 
 /// In what state the roll leaves an instance.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Standing {
     /// New and serving.
@@ -120,7 +120,7 @@ pub enum Standing {
 }
 
 /// One instance at the end of a roll.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InstanceOutcome {
     /// Its unit name.
     pub instance: String,
@@ -131,12 +131,12 @@ pub struct InstanceOutcome {
     /// Why it failed, if it did.
     pub failure: Option<Failure>,
     /// From its first step to its last; zero if untouched.
-    #[serde(serialize_with = "as_seconds")]
+    #[serde(with = "super::seconds")]
     pub took: Duration,
 }
 
 /// Why a roll ended.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "reason", rename_all = "snake_case")]
 pub enum Reason {
     /// Every instance serves.
@@ -163,7 +163,7 @@ pub enum Reason {
 }
 
 /// The end of a roll: why, and in what state each instance is left.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outcome {
     /// Why it ended.
     #[serde(flatten)]
@@ -171,7 +171,7 @@ pub struct Outcome {
     /// Every member, in the plan's order.
     pub instances: Vec<InstanceOutcome>,
     /// From beginning to end.
-    #[serde(serialize_with = "as_seconds")]
+    #[serde(with = "super::seconds")]
     pub took: Duration,
 }
 
@@ -192,9 +192,4 @@ impl Outcome {
         let mut failures = self.instances.iter().filter_map(|i| i.failure.as_ref());
         failures.all(|failure| matches!(failure, Failure::Refused { .. }))
     }
-}
-
-/// Durations go into the log as seconds.
-pub(super) fn as_seconds<S: serde::Serializer>(span: &Duration, s: S) -> Result<S::Ok, S::Error> {
-    s.serialize_f64(span.as_secs_f64())
 }

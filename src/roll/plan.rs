@@ -93,7 +93,7 @@ pub struct Member {
     /// Whether it was up when the plan was made.
     pub up: bool,
     /// How long its stop may take, and then its start with the gates; each.
-    #[serde(serialize_with = "super::outcome::as_seconds")]
+    #[serde(with = "super::seconds")]
     pub timeout: Duration,
 }
 

@@ -5,8 +5,12 @@
 //! ```
 //!
 //! After a failure or an interrupt nothing new begins; what is in flight is brought to its end.
+//! The same holds while it is paused, until it goes on from where it was.
 
 mod checking;
+mod pacing;
+
+use std::time::Duration;
 
 use super::event::{Action, Event, GroupState, Moment, Slot, Ticket};
 use super::instance::{Context, Instance};
@@ -24,6 +28,10 @@ pub struct Roll {
     group: GroupState,
     interrupts: u32,
     last_ticket: Ticket,
+    /// The wait between two batches: the policy's, until somebody wants another.
+    pause: Duration,
+    /// Since when it is paused.
+    paused: Option<Moment>,
     /// What is wrong with the group as a whole.
     sickness: Option<Reason>,
 }
@@ -33,7 +41,7 @@ enum Stage {
     Unbegun,
     Checking { then: Next, since: Moment, again: Moment, valid_from: Ticket },
     Batch(usize),
-    Pausing { until: Moment, next: usize },
+    Pausing { since: Moment, next: usize },
     Over,
 }
 
@@ -51,12 +59,14 @@ impl Roll {
         let members = plan.members().iter().enumerate();
         let instances = members.map(|(i, member)| Instance::new(Slot(i), member.clone())).collect();
         Self {
+            pause: plan.policy().pause,
             plan,
             instances,
             stage: Stage::Unbegun,
             group: GroupState::default(),
             interrupts: 0,
             last_ticket: Ticket::default(),
+            paused: None,
             sickness: None,
         }
     }
@@ -81,13 +91,15 @@ impl Roll {
         actions
     }
 
-    /// When it wants an [`Event::Tick`] if nothing happens before; `None` once it is over.
+    /// When it wants an [`Event::Tick`] if nothing happens before; `None` once it is over, and
+    /// while it is paused and nothing is in hand.
     pub fn wake_at(&self) -> Option<Moment> {
         let of_an_instance = self.instances.iter().filter_map(Instance::wake_at).min();
         of_an_instance.or(match self.stage {
+            _ if self.is_held() => None,
             Stage::Unbegun => Some(Moment::default()),
             Stage::Checking { again, .. } => Some(again),
-            Stage::Pausing { until, .. } => Some(until),
+            Stage::Pausing { since, .. } => Some(since + self.pause),
             Stage::Batch(_) | Stage::Over => None,
         })
     }
@@ -117,7 +129,13 @@ impl Roll {
             Event::Unreachable { why } => {
                 self.finish(Reason::Unreachable { error: why }, now, actions);
             }
-            Event::Interrupted => self.interrupted(now, actions),
+            Event::Interrupted => self.interrupted(None, now, actions),
+            Event::Abort { by } => self.abort(by, now, actions),
+            Event::Pause { by } => self.pause(by, now, actions),
+            Event::Resume { by } => self.resume(by, now, actions),
+            Event::Longer(span) => self.pause_for(self.pause.saturating_add(span), actions),
+            Event::Shorter(span) => self.pause_for(self.pause.saturating_sub(span), actions),
+            Event::LogFailed { what, held_back } => self.log_failed(what, held_back, now, actions),
         }
     }
 
@@ -135,9 +153,8 @@ impl Roll {
         match next {
             Next::Begin(batch) => self.begin_batch(batch, now, actions),
             Next::PauseBefore(next) => {
-                let span = self.plan.policy().pause;
-                self.stage = Stage::Pausing { until: now + span, next };
-                actions.push(Action::Record(Record::Pausing { span }));
+                self.stage = Stage::Pausing { since: now, next };
+                actions.push(Action::Record(Record::Pausing { span: self.pause }));
             }
             Next::End => self.finish(Reason::Done, now, actions),
         }
@@ -165,15 +182,6 @@ impl Roll {
         }
     }
 
-    fn interrupted(&mut self, now: Moment, actions: &mut Vec<Action>) {
-        self.interrupts += 1;
-        actions.push(Action::Record(Record::Interrupted { times: self.interrupts }));
-        match self.interrupts {
-            1 => self.each(now, actions, Instance::hurry),
-            _ => self.each(now, actions, Instance::let_go),
-        }
-    }
-
     /// Only those whose moment has come: there may be thousands.
     fn tick(&mut self, now: Moment, actions: &mut Vec<Action>) {
         for slot in 0..self.instances.len() {
@@ -196,8 +204,9 @@ impl Roll {
             return self.finish(reason, now, actions);
         }
         match self.stage {
+            _ if self.is_held() => {}
             Stage::Batch(batch) => self.check(self.after(batch), now, actions),
-            Stage::Pausing { until, next } if now >= until => {
+            Stage::Pausing { since, next } if now >= since + self.pause => {
                 self.check(Next::Begin(next), now, actions);
             }
             Stage::Checking { .. } => self.check_again(now, actions),
@@ -206,7 +215,7 @@ impl Roll {
     }
 
     fn after(&self, batch: usize) -> Next {
-        match (batch + 1 < self.plan.batches().len(), self.plan.policy().pause.is_zero()) {
+        match (batch + 1 < self.plan.batches().len(), self.pause.is_zero()) {
             (false, _) => Next::End,
             (true, true) => Next::Begin(batch + 1),
             (true, false) => Next::PauseBefore(batch + 1),
