@@ -6,13 +6,17 @@
 //! ```
 
 mod advice;
+mod control;
 mod driver;
 mod error;
 mod exit;
 mod gates;
 mod journal;
 mod lock;
+mod look;
 mod log;
+mod orders;
+mod outdated;
 mod pattern;
 mod report;
 mod restart;
@@ -21,11 +25,13 @@ mod select;
 mod signals;
 mod systemd;
 mod unit_name;
+mod user;
 
 #[cfg(feature = "cli")]
 pub mod cli;
 
 pub use advice::advice;
+pub use control::{Command, Control, give, owner};
 pub use driver::drive;
 pub use error::Error;
 pub use exit::ExitStatus;
@@ -33,12 +39,13 @@ pub use gates::{
     Answer, Gates, Health, HealthUrl, InstanceGates, Listener, Probe, Target, ask_health,
 };
 pub use lock::Lock;
+pub use look::{Fate, Look, last_roll};
 pub use log::{Beginning, EventLog, Header, Life, Line, Shelf, Told};
 pub use pattern::{BadPattern, Choice, InstancePattern, Wanted};
 pub use report::{Ending, Output, Report};
 pub use restart::{Request, restart};
 pub use scope::Scope;
 pub use select::{Group, Instance, LeftOut, Socket, all_groups, select};
-pub use signals::Signals;
+pub use orders::{Order, Orders};
 pub use systemd::{CallError, Heard, Properties, Systemd, UnitFile, Watch, Wish};
 pub use unit_name::{UnitName, natural};

@@ -8,11 +8,12 @@ use super::exit::ExitStatus;
 use super::gates::{Gates, Health};
 use super::journal;
 use super::lock::Lock;
+use super::log::{Beginning, EventLog, Shelf};
+use super::orders::Orders;
 use super::pattern::InstancePattern;
 use super::report::{Ending, Output};
 use super::scope::Scope;
 use super::select::{Group, select};
-use super::signals::Signals;
 use super::systemd::Systemd;
 use crate::roll::{Plan, Policy};
 
@@ -29,10 +30,16 @@ pub struct Request {
     pub timeout: Option<Duration>,
     /// How health is asked.
     pub health: Health,
+    /// Whether only those are meant that were started before they last changed.
+    pub outdated: bool,
     /// How long to wait for a roll of the same group to end.
     pub lock_wait: Duration,
     /// Who is told.
     pub output: Output,
+    /// The command line that asks for it: kept in the event log, to go on after a death.
+    pub command: Vec<String>,
+    /// The number of the roll that this one goes on with.
+    pub resumes: Option<u64>,
 }
 
 /// Rolls the groups one after the other, until all serve or one does not come back.
@@ -42,15 +49,21 @@ pub struct Request {
 /// When there is nothing to roll, or it may not be rolled; nothing was touched then.
 pub async fn restart(request: &Request) -> Result<ExitStatus, Error> {
     let systemd = connect(request.scope).await?;
-    let groups = select(&systemd, &request.patterns).await?;
+    let groups = choose(&systemd, request).await?;
+    if groups.is_empty() {
+        return Ok(ExitStatus::Serving);
+    }
     plans(&groups, request)?;
     let (_locks, groups) = lock(&systemd, groups, request).await?;
     let plans = plans(&groups, request)?;
-    let mut signals = Signals::take().map_err(no_signals)?;
+    let mut orders = Orders::take().map_err(no_signals)?;
     for (at, (plan, gates)) in plans.into_iter().enumerate() {
         let (group, not_begun) = (&groups[at], &groups[at + 1..]);
+        orders.listen(request.scope, &group.name).map_err(|error| no_control(group, &error))?;
+        let mut log = begin_log(&systemd, group, request).await?;
         let mut report = request.output.begin(group);
-        let outcome = drive(systemd.clone(), plan, gates, &mut signals, &mut *report).await;
+        let (systemd, report_to) = (systemd.clone(), &mut *report);
+        let outcome = drive(systemd, plan, gates, &mut orders, &mut log, report_to).await;
         let last_words = journal::last_words(request.scope, &outcome).await;
         report.end(&Ending { group, outcome: &outcome, last_words, not_begun });
         let status = ExitStatus::from(&outcome);
@@ -59,6 +72,19 @@ pub async fn restart(request: &Request) -> Result<ExitStatus, Error> {
         }
     }
     Ok(ExitStatus::Serving)
+}
+
+/// The groups with those instances that are to be rolled; not those of which there are none.
+pub(super) async fn choose(systemd: &Systemd, request: &Request) -> Result<Vec<Group>, Error> {
+    let mut groups = select(systemd, &request.patterns).await?;
+    if request.outdated {
+        groups.iter_mut().for_each(Group::keep_outdated);
+        let (some, none): (Vec<_>, Vec<_>) =
+            groups.into_iter().partition(|group| !group.instances.is_empty());
+        none.iter().for_each(|group| request.output.say_all_is_recent(group));
+        groups = some;
+    }
+    Ok(groups)
 }
 
 /// Connects, or says what to type.
@@ -90,7 +116,7 @@ async fn lock(
     }
     // Another roll may have changed what was read before.
     match locks.iter().any(|lock| lock.had_to_wait) {
-        true => Ok((locks, select(systemd, &request.patterns).await?)),
+        true => Ok((locks, choose(systemd, request).await?)),
         false => Ok((locks, groups)),
     }
 }
@@ -101,6 +127,33 @@ fn plans(groups: &[Group], request: &Request) -> Result<Vec<(Plan, Gates)>, Erro
         Ok((group.plan(request.policy, request.timeout)?, gates))
     };
     groups.iter().map(plan).collect()
+}
+
+/// The log comes before the first step, or there is none.
+async fn begin_log(
+    systemd: &Systemd,
+    group: &Group,
+    request: &Request,
+) -> Result<EventLog, Error> {
+    let life = systemd.life().await;
+    let life = life.map_err(|error| Error::systemd("cannot ask systemd", error, request.scope))?;
+    let shelf = Shelf::of(request.scope, &group.name);
+    let (command, resumes) = (request.command.clone(), request.resumes);
+    EventLog::begin(&shelf, &group.name, &Beginning { life, command, resumes }).map_err(|error| {
+        let dir = shelf.dir().display();
+        Error::Refused(format!(
+            "the event log of {} cannot be written in {dir}: {error}; nothing was touched\n  \
+             next: df -h {dir}",
+            group.name
+        ))
+    })
+}
+
+fn no_control(group: &Group, error: &std::io::Error) -> Error {
+    Error::Refused(format!(
+        "no other terminal could speak to the roll of {}: {error}; nothing was touched",
+        group.name
+    ))
 }
 
 fn no_signals(error: std::io::Error) -> Error {

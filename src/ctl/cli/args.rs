@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
+use super::group::GroupArgs;
 use super::plan::Setting;
+use super::resume::ResumeArgs;
+use super::status::StatusArgs;
 use crate::ctl::{ExitStatus, Health, InstancePattern, Output, Request, Scope};
 use crate::roll::{Policy, Unavailable};
 use crate::span::Span;
@@ -26,6 +29,14 @@ pub(super) enum Verb {
     Plan(RollArgs),
     /// List the instances: state, since, main process, restarts, memory, health
     List(ListArgs),
+    /// Tell what the last roll of a group did, or is doing
+    Status(StatusArgs),
+    /// Let the roll under way begin nothing new, until it is resumed
+    Pause(GroupArgs),
+    /// Go on with a paused roll, or with those that a dead or failed one left undone
+    Resume(ResumeArgs),
+    /// Let the roll under way finish what is in hand, and end
+    Abort(GroupArgs),
 }
 
 /// What `restart` and `plan` share.
@@ -33,7 +44,7 @@ pub(super) enum Verb {
 pub(super) struct RollArgs {
     /// Roll these: worker (the group), worker@2, worker@{1..4}, worker@*, nginx.service
     #[arg(required = true, value_name = "PATTERN")]
-    patterns: Vec<InstancePattern>,
+    pub(super) patterns: Vec<InstancePattern>,
     /// Take at most this many out of service at a time [default: 1]
     #[arg(long, value_name = "N|P%")]
     max_unavailable: Option<Unavailable>,
@@ -52,6 +63,9 @@ pub(super) struct RollArgs {
     /// Ask its health here: unix:/PATH:/healthz, http://HOST:PORT/ (%i is the instance), or none
     #[arg(long, value_name = "URL")]
     health: Option<Health>,
+    /// Roll only those started before their unit or their program last changed
+    #[arg(long)]
+    outdated: bool,
     /// Wait so long for another roll of the same group to end
     #[arg(long, value_name = "SPAN", default_value = "0")]
     lock_wait: Span,
@@ -102,7 +116,10 @@ impl RollArgs {
             timeout: self.timeout.map(|span| span.0),
             health: self.health.clone().unwrap_or_default(),
             lock_wait: self.lock_wait.0,
-            output: self.output(),
+            outdated: self.outdated,
+            output: Output::of(self.json, self.quiet),
+            command: std::env::args().collect(),
+            resumes: None,
         }
     }
 
@@ -145,14 +162,6 @@ impl RollArgs {
             None => ("see each instance".to_owned(), "unit"),
         };
         Setting { name: "timeout", value, from }
-    }
-
-    fn output(&self) -> Output {
-        match (self.json, self.quiet) {
-            (true, _) => Output::Json,
-            (_, true) => Output::Quiet,
-            _ => Output::Told,
-        }
     }
 }
 

@@ -9,8 +9,8 @@ use super::table;
 use crate::ctl::advice::advice;
 use crate::ctl::gates::Gates;
 use crate::ctl::report::{say, short};
-use crate::ctl::restart::connect;
-use crate::ctl::select::{Group, LeftOut, select};
+use crate::ctl::restart::{choose, connect};
+use crate::ctl::select::{Group, LeftOut};
 use crate::ctl::{Error, ExitStatus};
 use crate::roll::Plan;
 use crate::span::Span;
@@ -18,7 +18,7 @@ use crate::span::Span;
 pub(super) async fn run(args: &RollArgs) -> Result<ExitStatus, Error> {
     let request = args.request();
     let systemd = connect(request.scope).await?;
-    for group in select(&systemd, &request.patterns).await? {
+    for group in choose(&systemd, &request).await? {
         let gates = Gates::of(&group, &request.health)?;
         let plan = group.plan(request.policy, request.timeout)?;
         let advice = advice(&group, &request.policy, &gates, &request.health);

@@ -1,6 +1,7 @@
 //! One instance as systemd knows it when the plan is made.
 
 use std::cmp::max;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::ctl::error::Error;
@@ -42,6 +43,10 @@ pub struct Instance {
     pub since: Option<u64>,
     /// Memory in use, in bytes.
     pub memory: Option<u64>,
+    /// When its main process was started, likewise.
+    pub started: Option<u64>,
+    /// What it runs by: its unit file, its drop-ins, its program.
+    pub files: Vec<PathBuf>,
     pub(super) is_masked: bool,
     load_state: String,
     load_error: Option<String>,
@@ -76,6 +81,8 @@ impl Instance {
             needs_reload: of.flag("NeedDaemonReload"),
             since: of.number("StateChangeTimestamp").filter(|time| *time > 0),
             memory: of.number("MemoryCurrent"),
+            started: of.number("ExecMainStartTimestamp").filter(|time| *time > 0),
+            files: files(of),
             is_masked: of.text("LoadState") == "masked",
             load_state: of.text("LoadState").to_owned(),
             load_error: of.load_error(),
@@ -121,4 +128,12 @@ impl Instance {
         let longer = max(stop.unwrap_or(LONGEST), start.unwrap_or(LONGEST));
         longer.saturating_add(MARGIN).min(LONGEST)
     }
+}
+
+/// What a change of makes the instance outdated. An interpreter is told its script first.
+fn files(of: &Properties) -> Vec<PathBuf> {
+    let script = |words: Vec<String>| words.into_iter().take(2).filter(|word| word.starts_with('/'));
+    let programs = of.commands("ExecStart").into_iter().flat_map(script);
+    let units = [of.text("FragmentPath").to_owned()].into_iter().chain(of.texts("DropInPaths"));
+    units.chain(programs).filter(|path| !path.is_empty()).map(PathBuf::from).collect()
 }
