@@ -6,13 +6,17 @@
 //! ```
 
 mod advice;
+mod command;
 mod driver;
 mod error;
 mod exit;
 mod gates;
+mod hooks;
 mod journal;
 mod lock;
 mod pattern;
+mod policy;
+mod reload;
 mod report;
 mod restart;
 mod scope;
@@ -29,10 +33,14 @@ pub use driver::drive;
 pub use error::Error;
 pub use exit::ExitStatus;
 pub use gates::{
-    Answer, Gates, Health, HealthUrl, InstanceGates, Listener, Probe, Target, ask_health,
+    Answer, Check, Gates, Health, HealthUrl, InstanceGates, Listener, Probe, Target, ask_health,
 };
+pub use hooks::Hooks;
 pub use lock::Lock;
 pub use pattern::{BadPattern, Choice, InstancePattern, Wanted};
+pub use policy::{
+    About, CommandLine, Given, HookCommand, Key, Limit, Origin, Policies, Settings, UnitFiles,
+};
 pub use report::{Ending, Output, Report};
 pub use restart::{Request, restart};
 pub use scope::Scope;

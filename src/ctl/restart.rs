@@ -5,16 +5,19 @@ use std::time::Duration;
 use super::driver::drive;
 use super::error::Error;
 use super::exit::ExitStatus;
-use super::gates::{Gates, Health};
+use super::gates::Gates;
+use super::hooks::Hooks;
 use super::journal;
 use super::lock::Lock;
 use super::pattern::InstancePattern;
-use super::report::{Ending, Output};
+use super::policy::Settings;
+use super::reload;
+use super::report::{Ending, Output, roll_id};
 use super::scope::Scope;
 use super::select::{Group, select};
 use super::signals::Signals;
 use super::systemd::Systemd;
-use crate::roll::{Plan, Policy};
+use crate::roll::{Moment, Plan, Record};
 
 /// What is wanted of a roll.
 #[derive(Clone, Debug)]
@@ -23,12 +26,10 @@ pub struct Request {
     pub scope: Scope,
     /// Which instances.
     pub patterns: Vec<InstancePattern>,
-    /// How it walks.
-    pub policy: Policy,
-    /// How long an instance may take to stop, and to start; the unit's own timeouts if not given.
-    pub timeout: Option<Duration>,
-    /// How health is asked.
-    pub health: Health,
+    /// What the command line says of how it walks.
+    pub settings: Settings,
+    /// Whether somebody is there to be asked.
+    pub is_attended: bool,
     /// How long to wait for a roll of the same group to end.
     pub lock_wait: Duration,
     /// Who is told.
@@ -43,14 +44,21 @@ pub struct Request {
 pub async fn restart(request: &Request) -> Result<ExitStatus, Error> {
     let systemd = connect(request.scope).await?;
     let groups = select(&systemd, &request.patterns).await?;
-    plans(&groups, request)?;
+    if !groups.iter().any(Group::needs_reload) {
+        rolls(&groups, request)?;
+    }
     let (_locks, groups) = lock(&systemd, groups, request).await?;
-    let plans = plans(&groups, request)?;
+    let groups = reload::if_needed(&systemd, groups, &request.patterns).await?;
+    let rolls = rolls(&groups, request)?;
     let mut signals = Signals::take().map_err(no_signals)?;
-    for (at, (plan, gates)) in plans.into_iter().enumerate() {
+    for (at, roll) in rolls.into_iter().enumerate() {
         let (group, not_begun) = (&groups[at], &groups[at + 1..]);
         let mut report = request.output.begin(group);
-        let outcome = drive(systemd.clone(), plan, gates, &mut signals, &mut *report).await;
+        for text in roll.warnings {
+            report.record(Moment::default(), &Record::Note { instance: None, text });
+        }
+        let Roll { plan, gates, hooks, .. } = roll;
+        let outcome = drive(systemd.clone(), plan, gates, hooks, &mut signals, &mut *report).await;
         let last_words = journal::last_words(request.scope, &outcome).await;
         report.end(&Ending { group, outcome: &outcome, last_words, not_begun });
         let status = ExitStatus::from(&outcome);
@@ -95,12 +103,23 @@ async fn lock(
     }
 }
 
-fn plans(groups: &[Group], request: &Request) -> Result<Vec<(Plan, Gates)>, Error> {
-    let plan = |group: &Group| {
-        let gates = Gates::of(group, &request.health)?;
-        Ok((group.plan(request.policy, request.timeout)?, gates))
+/// All that is needed to roll one group.
+struct Roll {
+    plan: Plan,
+    gates: Gates,
+    hooks: Hooks,
+    warnings: Vec<String>,
+}
+
+fn rolls(groups: &[Group], request: &Request) -> Result<Vec<Roll>, Error> {
+    let roll = |group: &Group| {
+        let mut policies = group.policies(&request.settings)?;
+        let gates = Gates::of(group, &policies)?;
+        let plan = group.plan(&policies, request.is_attended)?;
+        let warnings = std::mem::take(&mut policies.warnings);
+        Ok(Roll { plan, gates, hooks: Hooks::of(group, policies, roll_id()), warnings })
     };
-    groups.iter().map(plan).collect()
+    groups.iter().map(roll).collect()
 }
 
 fn no_signals(error: std::io::Error) -> Error {

@@ -14,9 +14,11 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::{Instant, sleep_until};
 
 use crate::ctl::gates::{Gates, Question};
+use crate::ctl::hooks::Hooks;
 use crate::ctl::report::Report;
 use crate::ctl::signals::Signals;
 use crate::ctl::systemd::{CallError, Heard, Systemd, Watch, Wish, object_path};
@@ -29,10 +31,11 @@ pub async fn drive(
     systemd: Systemd,
     plan: Plan,
     gates: Gates,
+    hooks: Hooks,
     signals: &mut Signals,
     report: &mut dyn Report,
 ) -> Outcome {
-    let mut driver = Driver::new(systemd, plan, gates, report);
+    let mut driver = Driver::new(systemd, plan, gates, hooks, report);
     driver.open_watch().await;
     loop {
         if let Some(outcome) = driver.feed_the_heart() {
@@ -61,13 +64,22 @@ struct Driver<'a> {
     /// `None` while systemd is away.
     watch: Option<Watch>,
     gates: Arc<Gates>,
+    hooks: Hooks,
+    /// What hooks say while they run.
+    said: (UnboundedSender<Event>, UnboundedReceiver<Event>),
     tasks: FuturesUnordered<Task>,
     events: VecDeque<Event>,
     report: &'a mut dyn Report,
 }
 
 impl<'a> Driver<'a> {
-    fn new(systemd: Systemd, plan: Plan, gates: Gates, report: &'a mut dyn Report) -> Self {
+    fn new(
+        systemd: Systemd,
+        plan: Plan,
+        gates: Gates,
+        hooks: Hooks,
+        report: &'a mut dyn Report,
+    ) -> Self {
         let units = plan.members().iter().map(|member| object_path(&member.unit));
         let slots = units.enumerate().map(|(i, path)| (path, Slot(i))).collect();
         Self {
@@ -77,6 +89,8 @@ impl<'a> Driver<'a> {
             systemd,
             watch: None,
             gates: Arc::new(gates),
+            hooks,
+            said: unbounded_channel(),
             tasks: FuturesUnordered::new(),
             events: VecDeque::from([Event::Tick]),
             report,
@@ -107,6 +121,7 @@ impl<'a> Driver<'a> {
         let wake = self.roll.wake_at().map(|moment| self.begun + moment.0);
         tokio::select! {
             Some(happening) = self.tasks.next() => self.take(happening),
+            Some(said) = self.said.1.recv() => self.events.push_back(said),
             heard = next_signal(&mut self.watch) => self.hear(heard),
             () = signals.interrupted() => self.events.push_back(Event::Interrupted),
             () = until(wake) => self.events.push_back(Event::Tick),
@@ -121,9 +136,14 @@ impl<'a> Driver<'a> {
             Action::Stop(slot) => self.call(slot, Wish::Stop),
             Action::StopForGood(slot) => self.call(slot, Wish::StopForGood),
             Action::Start(slot) => self.call(slot, Wish::Start),
-            Action::Probe { slot, ticket, invocation, main_pid } => {
+            Action::Probe { slot, ticket, invocation, main_pid, within } => {
                 let unit = self.unit(slot);
-                self.probe(slot, ticket, Question { unit, invocation, main_pid });
+                let environment = self.hooks.environment_of_check(&unit, invocation, main_pid);
+                let question = Question { unit, invocation, main_pid, within, environment };
+                self.probe(slot, ticket, question);
+            }
+            Action::RunHook { hook, slot, ticket, within, result } => {
+                self.run_hook(hook, slot, ticket, within, result.as_ref());
             }
             Action::Record(record) => self.report.record(now, &record),
             // Taken out by the caller: there is nothing left to perform.

@@ -53,7 +53,7 @@ impl Report for Json {
 }
 
 /// The kernel's own random id; without /proc one that is new in practice.
-fn roll_id() -> String {
+pub(in crate::ctl) fn roll_id() -> String {
     let uuid = std::fs::read_to_string("/proc/sys/kernel/random/uuid");
     let uuid = uuid.map(|text| text.trim().replace('-', "")).ok().filter(|id| !id.is_empty());
     uuid.unwrap_or_else(|| {

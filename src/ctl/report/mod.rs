@@ -13,6 +13,7 @@ use crate::roll::{Moment, Record};
 use crate::span::Span;
 
 pub use ending::Ending;
+pub(super) use json::roll_id;
 
 /// How a roll is told.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -4,6 +4,7 @@ use std::cmp::max;
 use std::time::Duration;
 
 use crate::ctl::error::Error;
+use crate::ctl::policy::UnitFiles;
 use crate::ctl::systemd::{Properties, Systemd};
 use crate::ctl::unit_name::UnitName;
 use crate::roll::{ActiveState, UnitState};
@@ -42,6 +43,8 @@ pub struct Instance {
     pub since: Option<u64>,
     /// Memory in use, in bytes.
     pub memory: Option<u64>,
+    /// What it was read from.
+    pub files: UnitFiles,
     pub(super) is_masked: bool,
     load_state: String,
     load_error: Option<String>,
@@ -76,6 +79,7 @@ impl Instance {
             needs_reload: of.flag("NeedDaemonReload"),
             since: of.number("StateChangeTimestamp").filter(|time| *time > 0),
             memory: of.number("MemoryCurrent"),
+            files: of.files(),
             is_masked: of.text("LoadState") == "masked",
             load_state: of.text("LoadState").to_owned(),
             load_error: of.load_error(),
