@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::error::Error;
+use super::log::file_name;
 use super::scope::Scope;
 
 const TRY_AGAIN: Duration = Duration::from_millis(100);
@@ -46,11 +47,6 @@ impl Lock {
         sign(&mut file).map_err(|error| no_place(&path, &error))?;
         Ok(Self { had_to_wait, _file: file })
     }
-}
-
-/// Plain units may have a name that is long with its neighbours; a file's name may not.
-fn file_name(group: &str) -> String {
-    group.replace(['/', ' '], "+").chars().take(200).collect()
 }
 
 fn open(path: &Path) -> io::Result<File> {

@@ -14,6 +14,7 @@ mod gates;
 mod hooks;
 mod journal;
 mod lock;
+mod log;
 mod pattern;
 mod policy;
 mod reload;
@@ -37,6 +38,7 @@ pub use gates::{
 };
 pub use hooks::Hooks;
 pub use lock::Lock;
+pub use log::{Beginning, EventLog, Header, Life, Line, Shelf, Told};
 pub use pattern::{BadPattern, Choice, InstancePattern, Wanted};
 pub use policy::{
     About, CommandLine, Given, HookCommand, Key, Limit, Origin, Policies, Settings, UnitFiles,

@@ -23,6 +23,17 @@ impl Scope {
         }
     }
 
+    /// Where rollctl keeps what outlives a roll: the event logs, what is frozen.
+    ///
+    /// A unit may name the place with `StateDirectory=rollctl`; that of another service, in whose
+    /// `ExecReload=` we run, is not ours, and a terminal would not find it.
+    pub fn state_dir(self) -> PathBuf {
+        match self {
+            Self::System => given_state_dir().unwrap_or_else(|| PathBuf::from("/var/lib/rollctl")),
+            Self::User => user_state_home().join("rollctl"),
+        }
+    }
+
     /// The address of the bus on which this manager is found.
     pub fn bus_address(self) -> String {
         let (variable, default) = match self {
@@ -53,6 +64,17 @@ impl Scope {
             Self::User => "--user ",
         }
     }
+}
+
+fn given_state_dir() -> Option<PathBuf> {
+    let given = env::var_os("STATE_DIRECTORY")?;
+    env::split_paths(&given).find(|dir| dir.ends_with("rollctl"))
+}
+
+fn user_state_home() -> PathBuf {
+    let set = env::var_os("XDG_STATE_HOME").filter(|dir| !dir.is_empty());
+    let home = || PathBuf::from(env::var_os("HOME").unwrap_or_else(|| "/".into()));
+    set.map_or_else(|| home().join(".local/state"), PathBuf::from)
 }
 
 fn user_runtime_dir() -> PathBuf {

@@ -162,6 +162,32 @@ pub enum Event {
     },
     /// Ctrl-C or SIGTERM: the first finishes the instance in hand, the second lets go.
     Interrupted,
+    /// Somebody wants what the first [`Event::Interrupted`] does, however often it is said.
+    Abort {
+        /// Who.
+        by: String,
+    },
+    /// Somebody wants nothing new to begin for now.
+    Pause {
+        /// Who.
+        by: String,
+    },
+    /// Somebody wants it to go on.
+    Resume {
+        /// Who.
+        by: String,
+    },
+    /// Wait so much longer between two batches.
+    Longer(Duration),
+    /// Wait so much shorter between two batches.
+    Shorter(Duration),
+    /// What was to be told could not be written down: nothing new may begin.
+    LogFailed {
+        /// What happened.
+        what: String,
+        /// The instances whose stop or restart was not asked for, because it was not written down.
+        held_back: Vec<Slot>,
+    },
 }
 
 /// What is to be done. Every action but `Record` and `Finish` is answered by an event, or never;

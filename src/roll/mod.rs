@@ -20,7 +20,9 @@ mod phase;
 mod plan;
 mod policy;
 mod record;
+mod seconds;
 mod share;
+mod story;
 mod unit;
 
 pub use event::{Action, Decision, Event, GroupState, Moment, Slot, Ticket, Verdict};
@@ -31,4 +33,5 @@ pub use plan::{BadPlan, Member, Part, Plan};
 pub use policy::{Hook, OnFailure, Policy, Turn};
 pub use record::Record;
 pub use share::{Batches, Share};
+pub use story::{Chapter, Story};
 pub use unit::{ActiveState, Invocation, JobId, JobResult, UnitState};

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::phase::Phase;
 use super::policy::Hook;
@@ -11,7 +11,7 @@ use super::unit::{ActiveState, JobResult};
 use crate::span::Span;
 
 /// Why an instance failed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "why", rename_all = "snake_case")]
 pub enum Failure {
     /// systemd would not take the job.
@@ -47,7 +47,7 @@ pub enum Failure {
         /// What the last gate said.
         last: String,
         /// How long it was asked.
-        #[serde(serialize_with = "as_seconds")]
+        #[serde(with = "super::seconds")]
         within: Duration,
     },
     /// It came up while a socket of its group was down: not its fault, and no reason to stop it.
@@ -60,7 +60,7 @@ pub enum Failure {
         /// The phase it did not leave.
         phase: Phase,
         /// The timeout.
-        #[serde(serialize_with = "as_seconds")]
+        #[serde(with = "super::seconds")]
         within: Duration,
     },
     /// A hook of the administrator's failed.
@@ -127,7 +127,7 @@ impl fmt::Display for Failure {
 }
 
 /// In what state the roll leaves an instance.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Standing {
     /// New and serving.
@@ -145,7 +145,7 @@ pub enum Standing {
 }
 
 /// One instance at the end of a roll.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InstanceOutcome {
     /// Its unit name.
     pub instance: String,
@@ -156,12 +156,12 @@ pub struct InstanceOutcome {
     /// Why it failed, if it did.
     pub failure: Option<Failure>,
     /// From its first step to its last; zero if untouched.
-    #[serde(serialize_with = "as_seconds")]
+    #[serde(with = "super::seconds")]
     pub took: Duration,
 }
 
 /// Why a roll ended.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "reason", rename_all = "snake_case")]
 pub enum Reason {
     /// Every instance serves.
@@ -208,7 +208,7 @@ impl Reason {
 }
 
 /// The end of a roll: why, and in what state each instance is left.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outcome {
     /// Why it ended.
     #[serde(flatten)]
@@ -216,7 +216,7 @@ pub struct Outcome {
     /// Every member, in the plan's order.
     pub instances: Vec<InstanceOutcome>,
     /// From beginning to end.
-    #[serde(serialize_with = "as_seconds")]
+    #[serde(with = "super::seconds")]
     pub took: Duration,
 }
 
@@ -237,9 +237,4 @@ impl Outcome {
         let mut failures = self.instances.iter().filter_map(|i| i.failure.as_ref());
         failures.all(|failure| matches!(failure, Failure::Refused { .. }))
     }
-}
-
-/// Durations go into the log as seconds.
-pub(super) fn as_seconds<S: serde::Serializer>(span: &Duration, s: S) -> Result<S::Ok, S::Error> {
-    s.serialize_f64(span.as_secs_f64())
 }

@@ -4,9 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::outcome::as_seconds;
 use super::share::{Batches, Share};
 
 /// How a roll walks as a whole.
@@ -49,16 +48,16 @@ impl Default for Policy {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Turn {
     /// How long its stop may take, and then its start with the gates; each.
-    #[serde(serialize_with = "as_seconds")]
+    #[serde(with = "super::seconds")]
     pub timeout: Duration,
     /// The wait between its stop and its start; zero makes the two one job.
-    #[serde(serialize_with = "as_seconds")]
+    #[serde(with = "super::seconds")]
     pub stop_pause: Duration,
     /// How long it may take to pass the gates once it is up; not given, what is left of `timeout`.
     #[serde(skip)]
     pub health_timeout: Option<Duration>,
     /// How long it is watched after it passed the gates.
-    #[serde(serialize_with = "as_seconds")]
+    #[serde(with = "super::seconds")]
     pub observe: Duration,
     /// A probe without an answer is asked again after this; the driver's own limit is shorter.
     #[serde(skip)]
@@ -115,7 +114,7 @@ impl fmt::Display for OnFailure {
 }
 
 /// A command of the administrator's at a certain step.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Hook {
     /// Before the first step of the roll: may forbid it.

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::outcome::{Failure, Outcome, as_seconds};
+use super::outcome::{Failure, Outcome};
 use super::phase::Phase;
 use super::policy::Hook;
 
 /// One line of the roll's log.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Record {
     /// The roll begins.
@@ -35,7 +35,7 @@ pub enum Record {
         /// Where it is now.
         phase: Phase,
         /// How long it was in the phase before.
-        #[serde(serialize_with = "as_seconds")]
+        #[serde(with = "super::seconds")]
         after: Duration,
     },
     /// The instance's own `STATUS=` text changed.
@@ -77,7 +77,7 @@ pub enum Record {
         /// Why it failed, if it did.
         error: Option<String>,
         /// How long it took.
-        #[serde(serialize_with = "as_seconds")]
+        #[serde(with = "super::seconds")]
         after: Duration,
     },
     /// A check cannot tell whether the instance serves: a person is to decide.
@@ -97,13 +97,32 @@ pub enum Record {
     /// The roll waits between two batches.
     Pausing {
         /// For so long.
-        #[serde(serialize_with = "as_seconds")]
+        #[serde(with = "super::seconds")]
         span: Duration,
+    },
+    /// The wait between two batches is another one from now on.
+    PauseLength {
+        /// So long.
+        #[serde(with = "super::seconds")]
+        span: Duration,
+    },
+    /// The roll stands still: what is in hand is finished, nothing new begins.
+    Paused {
+        /// Who wanted it.
+        by: String,
+    },
+    /// The roll goes on.
+    Resumed {
+        /// Who wanted it.
+        by: String,
     },
     /// Somebody wants the roll to end.
     Interrupted {
         /// How often that was said.
         times: u32,
+        /// Who wanted it; nobody is known of a signal.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<String>,
     },
     /// The roll is over.
     RollEnded {

@@ -106,7 +106,7 @@ mod tests {
 
     #[test]
     fn a_line_goes_on_behind_a_backslash_and_comments_may_be_between() {
-        assert_eq!(read("[X-Roll]\nA=a \\\n# no\n ; no\nb \\\\\nB=c\\"), "2:A=a   b \\\\|6:B=c");
+        assert_eq!(read("[X-Roll]\nA=a \\\n# no\n ; no\nb \\\\\nB=c\\"), "2:A=a  b \\\\|6:B=c");
         assert_eq!(read("[X-Roll]\nA=a\\\n\nB=1"), "2:A=a|4:B=1");
     }
 

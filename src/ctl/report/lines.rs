@@ -72,7 +72,14 @@ impl Lines {
                 format!("{}: {failure}", short(instance))
             }
             Record::Pausing { span } => format!("{group}: pausing for {}", Span(*span)),
-            Record::Interrupted { times: 1 } => {
+            Record::PauseLength { span } => {
+                format!("{group}: pauses are {} from now on", Span(*span))
+            }
+            Record::Paused { by } => {
+                format!("{group}: paused by {by}: what is in hand is finished, nothing new begins")
+            }
+            Record::Resumed { by } => format!("{group}: resumed by {by}"),
+            Record::Interrupted { times: 1, .. } => {
                 format!("{group}: interrupted: finishing what is in hand (again to let go)")
             }
             Record::Interrupted { .. } => format!("{group}: interrupted again: letting go"),

@@ -118,7 +118,14 @@ impl Report for Progress {
                 ));
             }
             Record::Pausing { span } => self.say(&format!("pausing for {}", Span(*span))),
-            Record::Interrupted { times: 1 } => {
+            Record::PauseLength { span } => {
+                self.say(&format!("pauses are {} from now on", Span(*span)));
+            }
+            Record::Paused { by } => {
+                self.say(&format!("paused by {by}; what is in hand is finished"));
+            }
+            Record::Resumed { by } => self.say(&format!("resumed by {by}")),
+            Record::Interrupted { times: 1, .. } => {
                 self.say("finishing what is in hand; once more to let go");
             }
             Record::Interrupted { .. } => self.say("letting go"),

@@ -36,6 +36,14 @@ impl Instance {
         }
     }
 
+    /// What it was to be told could not be written down, and was not said: it is as it was.
+    pub(in crate::roll) fn hold_back(&mut self, cx: &mut Context) {
+        if matches!(self.step, Step::Calling(_)) && !self.stopped_by_us {
+            self.enter(Phase::Pending, cx);
+            self.over(Standing::Untouched, cx);
+        }
+    }
+
     /// The second interrupt: start what is stopped, and go.
     pub(in crate::roll) fn let_go(&mut self, cx: &mut Context) {
         self.letting_go = true;

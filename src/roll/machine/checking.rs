@@ -29,7 +29,7 @@ impl Roll {
         actions: &mut Vec<Action>,
     ) {
         let Stage::Checking { then, valid_from, .. } = self.stage else { return };
-        if ticket < valid_from {
+        if ticket < valid_from || self.is_held() {
             return;
         }
         self.group = state;

@@ -109,11 +109,7 @@ impl Roll {
         match event {
             Event::HookSaid { hook, slot, line } => self.hook_said(hook, slot, line, actions),
             Event::HookEnded { ticket, result } => self.hook_ended(ticket, result, now, actions),
-            Event::Interrupted => {
-                self.interrupts += 1;
-                let times = self.interrupts;
-                actions.push(Action::Record(Record::Interrupted { times }));
-            }
+            Event::Interrupted => self.interrupted(None, now, actions),
             _ => {}
         }
         let Stage::Ending(hooked) = self.stage else { return };

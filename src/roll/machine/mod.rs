@@ -8,9 +8,13 @@
 //!
 //! After a failure or an interrupt nothing new begins; what is in flight is brought to its end.
 //! With `OnFailure=continue` a failure is no reason to end, as long as the group can bear it.
+//! While it is paused nothing new begins either, until it goes on from where it was.
 
 mod checking;
 mod hooks;
+mod pacing;
+
+use std::time::Duration;
 
 use super::event::{Action, Event, GroupState, Moment, Slot, Ticket};
 use super::instance::{Context, Instance};
@@ -32,6 +36,10 @@ pub struct Roll {
     group: GroupState,
     interrupts: u32,
     last_ticket: Ticket,
+    /// The wait between two batches: the policy's, until somebody wants another.
+    pause: Duration,
+    /// Since when it is paused.
+    paused: Option<Moment>,
     /// What is wrong with the group as a whole.
     sickness: Option<Reason>,
     /// The first hook or step has begun, so that the last hook is due.
@@ -46,7 +54,7 @@ enum Stage {
     Checking { then: Next, since: Moment, again: Moment, valid_from: Ticket },
     Opening(Hooked),
     Batch(usize),
-    Pausing { until: Moment, next: usize },
+    Pausing { since: Moment, next: usize },
     Ending(Hooked),
     Over,
 }
@@ -67,12 +75,14 @@ impl Roll {
         let instances = members.map(|(i, member)| Instance::new(Slot(i), member.clone())).collect();
         Self {
             parts: plan.parts().to_vec(),
+            pause: plan.policy().pause,
             plan,
             instances,
             stage: Stage::Unbegun,
             group: GroupState::default(),
             interrupts: 0,
             last_ticket: Ticket::default(),
+            paused: None,
             sickness: None,
             is_open: false,
             ending: None,
@@ -101,18 +111,19 @@ impl Roll {
         actions
     }
 
-    /// When it wants an [`Event::Tick`] if nothing happens before; `None` once it is over.
+    /// When it wants an [`Event::Tick`] if nothing happens before; `None` once it is over, and
+    /// while it is paused and nothing is in hand.
     pub fn wake_at(&self) -> Option<Moment> {
-        if let Stage::Ending(hooked) = self.stage {
+        if let Stage::Opening(hooked) | Stage::Ending(hooked) = self.stage {
             return Some(hooked.until);
         }
         let of_an_instance = self.instances.iter().filter_map(Instance::wake_at).min();
         of_an_instance.or(match self.stage {
+            _ if self.is_held() => None,
             Stage::Unbegun => Some(Moment::default()),
             Stage::Checking { again, .. } => Some(again),
-            Stage::Opening(hooked) => Some(hooked.until),
-            Stage::Pausing { until, .. } => Some(until),
-            Stage::Batch(_) | Stage::Ending(_) | Stage::Over => None,
+            Stage::Pausing { since, .. } => Some(since + self.pause),
+            Stage::Opening(_) | Stage::Batch(_) | Stage::Ending(_) | Stage::Over => None,
         })
     }
 
@@ -150,7 +161,13 @@ impl Roll {
             Event::Unreachable { why } => {
                 self.finish(Reason::Unreachable { error: why }, now, actions);
             }
-            Event::Interrupted => self.interrupted(now, actions),
+            Event::Interrupted => self.interrupted(None, now, actions),
+            Event::Abort { by } => self.abort(by, now, actions),
+            Event::Pause { by } => self.pause(by, now, actions),
+            Event::Resume { by } => self.resume(by, now, actions),
+            Event::Longer(span) => self.pause_for(self.pause.saturating_add(span), actions),
+            Event::Shorter(span) => self.pause_for(self.pause.saturating_sub(span), actions),
+            Event::LogFailed { what, held_back } => self.log_failed(what, held_back, now, actions),
         }
     }
 
@@ -173,9 +190,8 @@ impl Roll {
             Next::Open => self.begin_part(0, now, actions),
             Next::Begin(part) => self.begin_part(part, now, actions),
             Next::PauseBefore(next) => {
-                let span = self.plan.policy().pause;
-                self.stage = Stage::Pausing { until: now + span, next };
-                actions.push(Action::Record(Record::Pausing { span }));
+                self.stage = Stage::Pausing { since: now, next };
+                actions.push(Action::Record(Record::Pausing { span: self.pause }));
             }
             Next::End if self.any_failed() => self.finish(Reason::Failed, now, actions),
             Next::End => self.finish(Reason::Done, now, actions),
@@ -205,15 +221,6 @@ impl Roll {
         }
     }
 
-    fn interrupted(&mut self, now: Moment, actions: &mut Vec<Action>) {
-        self.interrupts += 1;
-        actions.push(Action::Record(Record::Interrupted { times: self.interrupts }));
-        match self.interrupts {
-            1 => self.each(now, actions, Instance::hurry),
-            _ => self.each(now, actions, Instance::let_go),
-        }
-    }
-
     /// Only those whose moment has come: there may be thousands.
     fn tick(&mut self, now: Moment, actions: &mut Vec<Action>) {
         for slot in 0..self.instances.len() {
@@ -237,8 +244,9 @@ impl Roll {
             return self.finish(reason, now, actions);
         }
         match self.stage {
+            _ if self.is_held() => {}
             Stage::Batch(part) => self.check(self.after(part), now, actions),
-            Stage::Pausing { until, next } if now >= until => {
+            Stage::Pausing { since, next } if now >= since + self.pause => {
                 self.check(Next::Begin(next), now, actions);
             }
             Stage::Checking { .. } => self.check_again(now, actions),
@@ -249,7 +257,7 @@ impl Roll {
     fn after(&self, part: usize) -> Next {
         let Some(next) = self.parts.get(part + 1) else { return Next::End };
         let is_other_batch = next.batch != self.parts[part].batch;
-        match is_other_batch && !self.plan.policy().pause.is_zero() {
+        match is_other_batch && !self.pause.is_zero() {
             false => Next::Begin(part + 1),
             true => Next::PauseBefore(part + 1),
         }
