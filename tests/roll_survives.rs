@@ -31,7 +31,9 @@ fn after_a_kill_status_tells_what_happened_and_resume_goes_on_with_the_rest() {
     let before = stage.runs();
     let mut roll = stage.begin_roll(&["--observe", "100ms"]);
     roll.until("worker@2.service", "starting").send(Signal::KILL);
-    wait_until("its process is gone", || !stage.prints("status", &["worker"]).contains("under way"));
+    wait_until("its process is gone", || {
+        !stage.prints("status", &["worker"]).contains("under way")
+    });
     let status = stage.prints("status", &["worker"]);
     assert!(status.contains("died"), "{status}");
     assert!(status.contains("while worker@2 was starting: 1 of 3 are new"), "{status}");
@@ -53,7 +55,10 @@ fn after_a_failure_resume_begins_with_the_one_that_failed_and_keeps_the_options(
     stage.change("worker@2.service", "50-release", &release("/bin/false", ""));
     stage.roll(&["--observe", "123ms"]).exits_with(1);
     let status = stage.prints("status", &["worker"]);
-    assert!(status.contains("ended early: 1 of 3") && status.contains("its job failed"), "{status}");
+    assert!(
+        status.contains("ended early: 1 of 3") && status.contains("its job failed"),
+        "{status}"
+    );
     stage.change_back("worker@2.service", "50-release");
     let resumed = stage.resume(&["worker"]).exits_with(0);
     assert_eq!(resumed.order(), ["worker@2.service", "worker@3.service"]);

@@ -3,22 +3,24 @@
 use std::time::Duration;
 
 use super::gates::{Gates, Health};
+use super::policy::Policies;
 use super::report::{listed, short};
 use super::select::{Group, Instance};
-use crate::roll::Policy;
+use crate::roll::Plan;
 
 /// The warnings for a group, one sentence each.
-pub fn advice(group: &Group, policy: &Policy, gates: &Gates, health: &Health) -> Vec<String> {
+pub fn advice(group: &Group, plan: &Plan, gates: &Gates, policies: &Policies) -> Vec<String> {
     let all = [
         not_ready(group, gates),
         poisoned_socket(group),
         nobody_else(group),
-        early_start(group, policy),
-        one_for_all(group, health),
+        early_start(group, plan),
+        one_for_all(group, policies),
         unseen_listener(group, gates),
         socket_down(group),
+        unread_files(group),
     ];
-    all.into_iter().flatten().collect()
+    policies.warnings.iter().cloned().chain(all.into_iter().flatten()).collect()
 }
 
 fn not_ready(group: &Group, gates: &Gates) -> Option<String> {
@@ -57,21 +59,24 @@ fn nobody_else(group: &Group) -> Option<String> {
     Some(format!("{} is alone: while it restarts {meanwhile}", short(only.unit.full())))
 }
 
-fn early_start(group: &Group, policy: &Policy) -> Option<String> {
-    if policy.stop_pause.is_zero() {
-        return None;
-    }
+fn early_start(group: &Group, plan: &Plan) -> Option<String> {
+    let pauses = |it: &&Instance| {
+        let members = plan.members().iter();
+        let mut pausing = members.filter(|member| !member.turn.stop_pause.is_zero());
+        pausing.any(|member| member.unit == it.unit.full())
+    };
     let own = |it: &&Instance| {
         group.sockets.iter().any(|socket| !socket.is_shared && it.sockets.contains(&socket.unit))
     };
-    let names = names(group.instances.iter().filter(own))?;
+    let names = names(group.instances.iter().filter(own).filter(pauses))?;
     Some(format!(
         "{names}: has a socket of its own, so that traffic may start it before the stop-pause ends"
     ))
 }
 
-fn one_for_all(group: &Group, health: &Health) -> Option<String> {
-    let Health::Url(url) = health else { return None };
+fn one_for_all(group: &Group, policies: &Policies) -> Option<String> {
+    let first = group.instances.first()?;
+    let Health::Url(url) = policies.health_of(first.unit.full()) else { return None };
     let is_one = group.instances.len() + group.bystanders.len() > 1 && !url.names_the_instance();
     is_one.then(|| format!("--health {url} is the same for all: one could answer for another (%i)"))
 }
@@ -89,6 +94,11 @@ fn unseen_listener(group: &Group, gates: &Gates) -> Option<String> {
 fn socket_down(group: &Group) -> Option<String> {
     let down = group.sockets.iter().find(|socket| socket.is_needed && !socket.is_active)?;
     Some(format!("{} is not active: restart would refuse", down.unit))
+}
+
+fn unread_files(group: &Group) -> Option<String> {
+    let names = names(group.instances.iter().filter(|it| it.needs_reload))?;
+    Some(format!("{names}: changed on disk, so that restart would first daemon-reload"))
 }
 
 fn names<'a>(instances: impl Iterator<Item = &'a Instance>) -> Option<String> {

@@ -45,6 +45,6 @@ async fn of_run(run: Invocation) -> Option<Vec<String>> {
 }
 
 /// A service may log anything; a terminal shall see text.
-fn tamed(line: &str) -> String {
+pub(super) fn tamed(line: &str) -> String {
     line.chars().filter(|c| !c.is_control()).take(LINE_LIMIT).collect()
 }

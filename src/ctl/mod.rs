@@ -6,18 +6,22 @@
 //! ```
 
 mod advice;
+mod command;
 mod control;
 mod driver;
 mod error;
 mod exit;
 mod gates;
+mod hooks;
 mod journal;
 mod lock;
-mod look;
 mod log;
+mod look;
 mod orders;
 mod outdated;
 mod pattern;
+mod policy;
+mod reload;
 mod report;
 mod restart;
 mod scope;
@@ -36,16 +40,20 @@ pub use driver::drive;
 pub use error::Error;
 pub use exit::ExitStatus;
 pub use gates::{
-    Answer, Gates, Health, HealthUrl, InstanceGates, Listener, Probe, Target, ask_health,
+    Answer, Check, Gates, Health, HealthUrl, InstanceGates, Listener, Probe, Target, ask_health,
 };
+pub use hooks::Hooks;
 pub use lock::Lock;
-pub use look::{Fate, Look, last_roll};
 pub use log::{Beginning, EventLog, Header, Life, Line, Shelf, Told};
+pub use look::{Fate, Look, last_roll};
+pub use orders::{Order, Orders};
 pub use pattern::{BadPattern, Choice, InstancePattern, Wanted};
+pub use policy::{
+    About, CommandLine, Given, HookCommand, Key, Limit, Origin, Policies, Settings, UnitFiles,
+};
 pub use report::{Ending, Output, Report};
 pub use restart::{Request, restart};
 pub use scope::Scope;
 pub use select::{Group, Instance, LeftOut, Socket, all_groups, select};
-pub use orders::{Order, Orders};
 pub use systemd::{CallError, Heard, Properties, Systemd, UnitFile, Watch, Wish};
 pub use unit_name::{UnitName, natural};

@@ -2,7 +2,7 @@
 
 use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::select::{Group, Instance};
 
@@ -22,7 +22,9 @@ fn is_outdated(instance: &Instance) -> bool {
     let Some(started) = instance.started.filter(|_| instance.state.active.is_up()) else {
         return true;
     };
-    instance.needs_reload || instance.files.iter().any(|file| changed(file) > Some(started))
+    let units = instance.files.fragment.iter().chain(&instance.files.drop_ins);
+    let changed_since = |file: &PathBuf| changed(file) > Some(started);
+    instance.needs_reload || units.chain(&instance.programs).any(changed_since)
 }
 
 /// When a file, or a link on the way to it, last changed, in microseconds of the wall clock.

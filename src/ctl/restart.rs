@@ -5,17 +5,20 @@ use std::time::Duration;
 use super::driver::drive;
 use super::error::Error;
 use super::exit::ExitStatus;
-use super::gates::{Gates, Health};
+use super::gates::Gates;
+use super::hooks::Hooks;
 use super::journal;
 use super::lock::Lock;
-use super::log::{Beginning, EventLog, Shelf};
+use super::log::{Beginning, EventLog, Shelf, roll_id};
 use super::orders::Orders;
 use super::pattern::InstancePattern;
+use super::policy::Settings;
+use super::reload;
 use super::report::{Ending, Output};
 use super::scope::Scope;
 use super::select::{Group, select};
 use super::systemd::Systemd;
-use crate::roll::{Plan, Policy};
+use crate::roll::{Moment, Plan, Record};
 
 /// What is wanted of a roll.
 #[derive(Clone, Debug)]
@@ -24,12 +27,10 @@ pub struct Request {
     pub scope: Scope,
     /// Which instances.
     pub patterns: Vec<InstancePattern>,
-    /// How it walks.
-    pub policy: Policy,
-    /// How long an instance may take to stop, and to start; the unit's own timeouts if not given.
-    pub timeout: Option<Duration>,
-    /// How health is asked.
-    pub health: Health,
+    /// What the command line says of how it walks.
+    pub settings: Settings,
+    /// Whether somebody is there to be asked.
+    pub is_attended: bool,
     /// Whether only those are meant that were started before they last changed.
     pub outdated: bool,
     /// How long to wait for a roll of the same group to end.
@@ -53,17 +54,24 @@ pub async fn restart(request: &Request) -> Result<ExitStatus, Error> {
     if groups.is_empty() {
         return Ok(ExitStatus::Serving);
     }
-    plans(&groups, request)?;
+    if !groups.iter().any(Group::needs_reload) {
+        rolls(&groups, request)?;
+    }
     let (_locks, groups) = lock(&systemd, groups, request).await?;
-    let plans = plans(&groups, request)?;
+    let groups = reload::if_needed(&systemd, groups, request).await?;
+    let rolls = rolls(&groups, request)?;
     let mut orders = Orders::take().map_err(no_signals)?;
-    for (at, (plan, gates)) in plans.into_iter().enumerate() {
+    for (at, roll) in rolls.into_iter().enumerate() {
         let (group, not_begun) = (&groups[at], &groups[at + 1..]);
         orders.listen(request.scope, &group.name).map_err(|error| no_control(group, &error))?;
-        let mut log = begin_log(&systemd, group, request).await?;
+        let mut log = begin_log(&systemd, group, roll.id.clone(), request).await?;
         let mut report = request.output.begin(group);
+        for text in roll.warnings {
+            report.record(&log.line(Moment::default(), Record::Note { instance: None, text }));
+        }
+        let Roll { plan, gates, hooks, .. } = roll;
         let (systemd, report_to) = (systemd.clone(), &mut *report);
-        let outcome = drive(systemd, plan, gates, &mut orders, &mut log, report_to).await;
+        let outcome = drive(systemd, plan, gates, hooks, &mut orders, &mut log, report_to).await;
         let last_words = journal::last_words(request.scope, &outcome).await;
         report.end(&Ending { group, outcome: &outcome, last_words, not_begun });
         let status = ExitStatus::from(&outcome);
@@ -121,32 +129,49 @@ async fn lock(
     }
 }
 
-fn plans(groups: &[Group], request: &Request) -> Result<Vec<(Plan, Gates)>, Error> {
-    let plan = |group: &Group| {
-        let gates = Gates::of(group, &request.health)?;
-        Ok((group.plan(request.policy, request.timeout)?, gates))
+/// All that is needed to roll one group.
+struct Roll {
+    id: String,
+    plan: Plan,
+    gates: Gates,
+    hooks: Hooks,
+    warnings: Vec<String>,
+}
+
+fn rolls(groups: &[Group], request: &Request) -> Result<Vec<Roll>, Error> {
+    let roll = |group: &Group| {
+        let mut policies = group.policies(&request.settings)?;
+        let gates = Gates::of(group, &policies)?;
+        let plan = group.plan(&policies, request.is_attended)?;
+        let warnings = std::mem::take(&mut policies.warnings);
+        let id = roll_id();
+        let hooks = Hooks::of(group, policies, id.clone());
+        Ok(Roll { id, plan, gates, hooks, warnings })
     };
-    groups.iter().map(plan).collect()
+    groups.iter().map(roll).collect()
 }
 
 /// The log comes before the first step, or there is none.
 async fn begin_log(
     systemd: &Systemd,
     group: &Group,
+    roll: String,
     request: &Request,
 ) -> Result<EventLog, Error> {
     let life = systemd.life().await;
     let life = life.map_err(|error| Error::systemd("cannot ask systemd", error, request.scope))?;
     let shelf = Shelf::of(request.scope, &group.name);
     let (command, resumes) = (request.command.clone(), request.resumes);
-    EventLog::begin(&shelf, &group.name, &Beginning { life, command, resumes }).map_err(|error| {
-        let dir = shelf.dir().display();
-        Error::Refused(format!(
-            "the event log of {} cannot be written in {dir}: {error}; nothing was touched\n  \
+    EventLog::begin(&shelf, &group.name, &Beginning { roll, life, command, resumes }).map_err(
+        |error| {
+            let dir = shelf.dir().display();
+            Error::Refused(format!(
+                "the event log of {} cannot be written in {dir}: {error}; nothing was touched\n  \
              next: df -h {dir}",
-            group.name
-        ))
-    })
+                group.name
+            ))
+        },
+    )
 }
 
 fn no_control(group: &Group, error: &std::io::Error) -> Error {

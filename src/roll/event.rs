@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::outcome::Outcome;
+use super::outcome::{Outcome, Reason};
+use super::policy::Hook;
 use super::record::Record;
 use super::unit::{Invocation, JobId, JobResult, UnitState};
 
@@ -43,8 +44,21 @@ pub enum Verdict {
     Passed,
     /// Not yet, and why; it is asked again.
     NotYet(String),
+    /// A check could not tell, and why: somebody is asked, or else it is asked again.
+    Unsure(String),
     /// A socket of the group is down, which no waiting heals: which one, and what it is instead.
     NoSocket(String),
+}
+
+/// What a person says when a check cannot tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// It serves.
+    Accept,
+    /// Check again.
+    Retry,
+    /// It has failed.
+    Reject,
 }
 
 /// The group as a whole at one moment.
@@ -121,6 +135,24 @@ pub enum Event {
         /// The answer.
         verdict: Verdict,
     },
+    /// A person decided about the instance that has been in doubt for longest.
+    Decided(Decision),
+    /// A hook printed a line.
+    HookSaid {
+        /// The hook.
+        hook: Hook,
+        /// The instance, if it is one's.
+        slot: Option<Slot>,
+        /// The line.
+        line: String,
+    },
+    /// The answer to [`Action::RunHook`].
+    HookEnded {
+        /// The question's number.
+        ticket: Ticket,
+        /// Why it failed, as the rest of a sentence, if it did.
+        result: Result<(), String>,
+    },
     /// The connection to systemd is back: signals and answers may have been missed.
     Reconnected,
     /// systemd cannot be reached any more, and the driver has given up trying.
@@ -192,6 +224,21 @@ pub enum Action {
         invocation: Invocation,
         /// Its main process.
         main_pid: Option<u32>,
+        /// Nobody waits for the answer any longer.
+        within: Duration,
+    },
+    /// Run a hook, and kill all of it when its time is over or the roll is.
+    RunHook {
+        /// The hook.
+        hook: Hook,
+        /// The instance, if it is one's.
+        slot: Option<Slot>,
+        /// To be given back.
+        ticket: Ticket,
+        /// It may take so long.
+        within: Duration,
+        /// How the roll ended, for [`Hook::AfterRoll`].
+        result: Option<Reason>,
     },
     /// Tell whoever listens: progress, JSON, journal.
     Record(Record),

@@ -18,13 +18,9 @@ pub(super) fn sockets(group: &GroupState) -> Result<(), String> {
 
 /// No more than the allowed number may be down at a time, whoever took them down. A batch of
 /// instances that are all down already can only gain.
-pub(super) fn floor(plan: &Plan, batch: usize, group: &GroupState) -> Result<(), String> {
-    let batch = &plan.batches()[batch];
-    let is_up = |slot: &Slot| group.members.get(slot.0).is_some_and(|state| state.active.is_up());
-    let taken: Vec<&str> = units(plan, batch.iter().copied().filter(is_up));
-    let mut down = units(plan, (0..plan.members().len()).map(Slot).filter(|slot| !is_up(slot)));
-    let bystanders = plan.bystanders().iter().zip(&group.bystanders);
-    down.extend(bystanders.filter(|(_, state)| !state.active.is_up()).map(|(unit, _)| &**unit));
+pub(super) fn floor(plan: &Plan, slots: &[Slot], group: &GroupState) -> Result<(), String> {
+    let taken: Vec<&str> = units(plan, slots.iter().copied().filter(|slot| is_up(group, slot)));
+    let down = down(plan, group);
     if taken.is_empty() || taken.len() + down.len() <= plan.allowed_down() {
         return Ok(());
     }
@@ -37,6 +33,26 @@ pub(super) fn floor(plan: &Plan, batch: usize, group: &GroupState) -> Result<(),
         plan.members().len() + plan.bystanders().len(),
         plan.allowed_down(),
     ))
+}
+
+/// How many of these the group can bear to lose at once; all of them, if they are down anyway.
+pub(super) fn room(plan: &Plan, slots: &[Slot], group: &GroupState) -> usize {
+    match slots.iter().any(|slot| is_up(group, slot)) {
+        true => plan.allowed_down().saturating_sub(down(plan, group).len()),
+        false => slots.len(),
+    }
+}
+
+fn is_up(group: &GroupState, slot: &Slot) -> bool {
+    group.members.get(slot.0).is_some_and(|state| state.active.is_up())
+}
+
+fn down<'a>(plan: &'a Plan, group: &GroupState) -> Vec<&'a str> {
+    let members = (0..plan.members().len()).map(Slot).filter(|slot| !is_up(group, slot));
+    let mut down = units(plan, members);
+    let bystanders = plan.bystanders().iter().zip(&group.bystanders);
+    down.extend(bystanders.filter(|(_, state)| !state.active.is_up()).map(|(unit, _)| &**unit));
+    down
 }
 
 fn units(plan: &Plan, slots: impl Iterator<Item = Slot>) -> Vec<&str> {

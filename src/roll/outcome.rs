@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::phase::Phase;
+use super::policy::Hook;
 use super::unit::{ActiveState, JobResult};
 use crate::span::Span;
 
@@ -62,11 +63,30 @@ pub enum Failure {
         #[serde(with = "super::seconds")]
         within: Duration,
     },
+    /// A hook of the administrator's failed.
+    Hook {
+        /// The hook.
+        hook: Hook,
+        /// Why, as the rest of a sentence.
+        error: String,
+    },
+    /// A check could not tell, and a person decided against it.
+    Rejected {
+        /// What the check said.
+        last: String,
+    },
     /// Somebody else stopped, started or restarted it meanwhile.
     TakenOver {
         /// What was seen.
         seen: String,
     },
+}
+
+impl Failure {
+    /// Whether no policy goes on after it: somebody else is at work, or the group is not well.
+    pub fn ends_every_roll(&self) -> bool {
+        matches!(self, Self::TakenOver { .. } | Self::NoSocket { .. })
+    }
 }
 
 impl fmt::Display for Failure {
@@ -96,6 +116,11 @@ impl fmt::Display for Failure {
             Self::TimedOut { phase, within } => {
                 write!(f, "was still {phase} after {}", Span(*within))
             }
+            Self::Hook { hook: Hook::BeforeStop, error } => {
+                write!(f, "was not stopped: its BeforeStop= {error}")
+            }
+            Self::Hook { hook, error } => write!(f, "is up, but its {} {error}", hook.key()),
+            Self::Rejected { last } => write!(f, "was rejected by you: {last}"),
             Self::TakenOver { seen } => write!(f, "was taken over by others: {seen}"),
         }
     }
@@ -148,6 +173,11 @@ pub enum Reason {
         /// What is wrong.
         what: String,
     },
+    /// Every instance serves, and yet not all is well: the hook after the roll failed.
+    HookFailed {
+        /// The hook, and why.
+        what: String,
+    },
     /// Nothing was touched, because of this.
     Refused {
         /// What is wrong, and what to do first.
@@ -160,6 +190,21 @@ pub enum Reason {
     },
     /// Somebody wanted it to end.
     Interrupted,
+}
+
+impl Reason {
+    /// The word for it, in the log and for hooks (`ROLL_RESULT`).
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::GroupSick { .. } => "group_sick",
+            Self::HookFailed { .. } => "hook_failed",
+            Self::Refused { .. } => "refused",
+            Self::Unreachable { .. } => "unreachable",
+            Self::Interrupted => "interrupted",
+        }
+    }
 }
 
 /// The end of a roll: why, and in what state each instance is left.
@@ -181,7 +226,7 @@ impl Outcome {
         match &self.reason {
             Reason::Done => 0,
             Reason::Failed if self.all_refused() => 4,
-            Reason::Failed | Reason::GroupSick { .. } => 1,
+            Reason::Failed | Reason::GroupSick { .. } | Reason::HookFailed { .. } => 1,
             Reason::Unreachable { .. } => 4,
             Reason::Refused { .. } => 5,
             Reason::Interrupted => 130,

@@ -1,89 +1,12 @@
 //! What a roll is going to do: the members in the order of their turns, the batches, the policy.
 
 use std::collections::BTreeSet;
-use std::fmt;
-use std::str::FromStr;
-use std::time::Duration;
 
 use serde::Serialize;
 
 use super::event::Slot;
-
-/// How many instances may be out of service at a time: a number, or a share of the group.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unavailable {
-    /// So many.
-    Number(usize),
-    /// So many of a hundred; rounded down, but at least one.
-    Percent(usize),
-}
-
-impl Unavailable {
-    /// The number in a group of `size` instances.
-    pub fn of(self, size: usize) -> usize {
-        match self {
-            Self::Number(number) => number,
-            Self::Percent(percent) => (size * percent / 100).max(1),
-        }
-    }
-}
-
-impl Default for Unavailable {
-    fn default() -> Self {
-        Self::Number(1)
-    }
-}
-
-impl FromStr for Unavailable {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let bad = || format!("{text:?} is not a number of instances (write 2 or 25%)");
-        let (digits, percent) = match text.strip_suffix('%') {
-            Some(digits) => (digits, true),
-            None => (text, false),
-        };
-        match (digits.parse::<usize>().map_err(|_| bad())?, percent) {
-            (0, _) => Err("at least one instance must be allowed out of service".to_owned()),
-            (number, false) => Ok(Self::Number(number)),
-            (number @ 1..=100, true) => Ok(Self::Percent(number)),
-            (_, true) => Err(bad()),
-        }
-    }
-}
-
-impl fmt::Display for Unavailable {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Number(number) => write!(f, "{number}"),
-            Self::Percent(percent) => write!(f, "{percent}%"),
-        }
-    }
-}
-
-/// How a roll walks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Policy {
-    /// How many may be out of service at a time.
-    pub max_unavailable: Unavailable,
-    /// The wait between two batches.
-    pub pause: Duration,
-    /// The wait between an instance's stop and its start; zero makes the two one job.
-    pub stop_pause: Duration,
-    /// How long an instance is watched after it passed the gates.
-    pub observe: Duration,
-}
-
-impl Default for Policy {
-    fn default() -> Self {
-        Self {
-            max_unavailable: Unavailable::default(),
-            pause: Duration::ZERO,
-            stop_pause: Duration::ZERO,
-            observe: Duration::from_millis(500),
-        }
-    }
-}
+use super::policy::{Policy, Turn};
+use super::share::Batches;
 
 /// An instance that the roll takes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -92,9 +15,8 @@ pub struct Member {
     pub unit: String,
     /// Whether it was up when the plan was made.
     pub up: bool,
-    /// How long its stop may take, and then its start with the gates; each.
-    #[serde(with = "super::seconds")]
-    pub timeout: Duration,
+    /// How it is taken.
+    pub turn: Turn,
 }
 
 /// A plan that can be walked. One that would leave nobody serving cannot be built.
@@ -102,9 +24,18 @@ pub struct Member {
 pub struct Plan {
     members: Vec<Member>,
     bystanders: Vec<String>,
-    batches: Vec<Vec<Slot>>,
+    parts: Vec<Part>,
     policy: Policy,
     allowed_down: usize,
+}
+
+/// Those that are taken at once: a batch, or as much of it as may be out of service at a time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// The batch that they belong to, counted from one.
+    pub batch: usize,
+    /// They.
+    pub slots: Vec<Slot>,
 }
 
 /// Why there is no plan.
@@ -142,23 +73,20 @@ impl Plan {
         policy: Policy,
     ) -> Result<Self, BadPlan> {
         let group = members.len() + bystanders.len();
-        let allowed_down = policy.max_unavailable.of(group);
         check_names(&members, &bystanders)?;
+        let (down, up): (Vec<Member>, Vec<Member>) = members.into_iter().partition(|m| !m.up);
+        let members: Vec<Member> = down.into_iter().chain(up).collect();
+        let batches = match &policy.batches {
+            Some(batches) => cut(members.len(), batches, group),
+            None => cut_by_kind(&members, policy.max_unavailable.map_or(1, |most| most.of(group))),
+        };
+        let largest = batches.iter().map(Vec::len).max().unwrap_or(1);
+        let allowed_down = policy.max_unavailable.map_or(largest, |most| most.of(group));
         if allowed_down >= group && group > 1 {
             return Err(BadPlan::NobodyLeft { allowed: allowed_down, group });
         }
-        let (down, up): (Vec<Member>, Vec<Member>) = members.into_iter().partition(|m| !m.up);
-        let first_up = down.len();
-        let members: Vec<Member> = down.into_iter().chain(up).collect();
-        // A batch is of one kind, for what is up may have to wait until what is down serves.
-        let (down, up): (Vec<Slot>, Vec<Slot>) =
-            (0..members.len()).map(Slot).partition(|slot| slot.0 < first_up);
-        let batches = down
-            .chunks(allowed_down)
-            .chain(up.chunks(allowed_down))
-            .map(<[Slot]>::to_vec)
-            .collect();
-        Ok(Self { members, bystanders, batches, policy, allowed_down })
+        let parts = parts(&members, &batches, allowed_down);
+        Ok(Self { members, bystanders, parts, policy, allowed_down })
     }
 
     /// The instances that are rolled, in the order of their turns.
@@ -176,9 +104,14 @@ impl Plan {
         &self.bystanders
     }
 
-    /// The batches, in order.
-    pub fn batches(&self) -> &[Vec<Slot>] {
-        &self.batches
+    /// What is taken at once, in order.
+    pub fn parts(&self) -> &[Part] {
+        &self.parts
+    }
+
+    /// How many batches there are.
+    pub fn batch_count(&self) -> usize {
+        self.parts.last().map_or(0, |part| part.batch)
     }
 
     /// How the roll walks.
@@ -192,6 +125,34 @@ impl Plan {
     }
 }
 
+/// Batches of the sizes that were asked for.
+fn cut(members: usize, batches: &Batches, group: usize) -> Vec<Vec<Slot>> {
+    let mut slots = (0..members).map(Slot);
+    let batches = batches.sizes(group).map(|size| slots.by_ref().take(size).collect::<Vec<_>>());
+    batches.take_while(|batch| !batch.is_empty()).collect()
+}
+
+/// Batches of one size, of those that are down and then of those that are up.
+fn cut_by_kind(members: &[Member], size: usize) -> Vec<Vec<Slot>> {
+    let (down, up) = by_kind(members, (0..members.len()).map(Slot));
+    down.chunks(size).chain(up.chunks(size)).map(<[Slot]>::to_vec).collect()
+}
+
+/// What is taken at once is of one kind, for what is up may have to wait until what is down serves.
+fn parts(members: &[Member], batches: &[Vec<Slot>], allowed_down: usize) -> Vec<Part> {
+    let of_batch = |(number, batch): (usize, &Vec<Slot>)| {
+        let (down, up) = by_kind(members, batch.iter().copied());
+        let chunks = down.chunks(allowed_down).chain(up.chunks(allowed_down));
+        let part = |slots: &[Slot]| Part { batch: number + 1, slots: slots.to_vec() };
+        chunks.map(part).collect::<Vec<Part>>()
+    };
+    batches.iter().enumerate().flat_map(of_batch).collect()
+}
+
+fn by_kind(members: &[Member], slots: impl Iterator<Item = Slot>) -> (Vec<Slot>, Vec<Slot>) {
+    slots.partition(|slot| !members[slot.0].up)
+}
+
 fn check_names(members: &[Member], bystanders: &[String]) -> Result<(), BadPlan> {
     if members.is_empty() {
         return Err(BadPlan::Empty);
@@ -203,4 +164,79 @@ fn check_names(members: &[Member], bystanders: &[String]) -> Result<(), BadPlan>
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn plan(ups: &[bool], bystanders: usize, batches: &str, most: &str) -> Result<Plan, BadPlan> {
+        let member = |(i, up): (usize, &bool)| Member {
+            unit: format!("w@{i}.service"),
+            up: *up,
+            turn: Turn::default(),
+        };
+        let members = ups.iter().enumerate().map(member).collect();
+        let bystanders = (0..bystanders).map(|i| format!("w@b{i}.service")).collect();
+        let policy = Policy {
+            batches: batches.parse().ok(),
+            max_unavailable: most.parse().ok(),
+            ..Policy::default()
+        };
+        Plan::new(members, bystanders, policy)
+    }
+
+    /// `1: 0 | 2: 1 2`: the batches and their parts, by place in the plan.
+    fn told(plan: Result<Plan, BadPlan>) -> String {
+        let part = |part: &Part| {
+            let slots: Vec<String> = part.slots.iter().map(|slot| slot.0.to_string()).collect();
+            format!("{}: {}", part.batch, slots.join(" "))
+        };
+        plan.unwrap().parts().iter().map(part).collect::<Vec<_>>().join(" | ")
+    }
+
+    #[test]
+    fn batches_grow_and_the_last_takes_the_rest() {
+        assert_eq!(told(plan(&[true; 8], 0, "1,25%,100%", "")), "1: 0 | 2: 1 2 | 3: 3 4 5 6 7");
+        assert_eq!(told(plan(&[true; 5], 3, "1,25%", "")), "1: 0 | 2: 1 2 | 3: 3 4");
+        assert_eq!(plan(&[true; 8], 0, "1,25%,100%", "").unwrap().allowed_down(), 5);
+    }
+
+    #[test]
+    fn a_batch_beyond_max_unavailable_is_taken_in_parts() {
+        let told = told(plan(&[true; 6], 0, "1,100%", "2"));
+        assert_eq!(told, "1: 0 | 2: 1 2 | 2: 3 4 | 2: 5");
+    }
+
+    #[test]
+    fn what_is_down_comes_first_and_by_itself() {
+        let ups = [true, true, false, true];
+        assert_eq!(told(plan(&ups, 0, "2", "2")), "1: 0 | 1: 1 | 2: 2 3");
+        assert_eq!(told(plan(&ups, 0, "", "2")), "1: 0 | 2: 1 2 | 3: 3");
+    }
+
+    #[test]
+    fn no_batch_may_leave_nobody_serving() {
+        assert!(matches!(plan(&[true; 4], 0, "100%", ""), Err(BadPlan::NobodyLeft { .. })));
+        assert!(plan(&[true], 0, "100%", "").is_ok());
+    }
+
+    proptest! {
+        #[test]
+        fn everybody_has_one_turn_and_the_limit_holds(
+            ups in proptest::collection::vec(any::<bool>(), 1..12),
+            bystanders in 0usize..4,
+            batches in "([1-9]%?,){0,3}[1-9][0-9]?%?|",
+            most in "[1-9]|[1-9][0-9]%|",
+        ) {
+            let Ok(plan) = plan(&ups, bystanders, &batches, &most) else { return Ok(()) };
+            let turns: Vec<usize> =
+                plan.parts().iter().flat_map(|part| part.slots.iter().map(|slot| slot.0)).collect();
+            prop_assert_eq!(turns, (0..ups.len()).collect::<Vec<_>>());
+            prop_assert!(plan.parts().iter().all(|part| part.slots.len() <= plan.allowed_down()));
+            let numbers: Vec<usize> = plan.parts().iter().map(|part| part.batch).collect();
+            prop_assert!(numbers.windows(2).all(|two| two[1] == two[0] || two[1] == two[0] + 1));
+        }
+    }
 }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::outcome::{Failure, Outcome};
 use super::phase::Phase;
+use super::policy::Hook;
 
 /// One line of the roll's log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,6 +50,41 @@ pub enum Record {
         /// The instance, if it is one.
         instance: Option<String>,
         /// The sentence.
+        text: String,
+    },
+    /// A hook begins.
+    HookBegan {
+        /// The hook.
+        hook: Hook,
+        /// The instance, if it is one's.
+        instance: Option<String>,
+    },
+    /// A hook printed a line.
+    HookSaid {
+        /// The hook.
+        hook: Hook,
+        /// The instance, if it is one's.
+        instance: Option<String>,
+        /// The line.
+        line: String,
+    },
+    /// A hook ended.
+    HookEnded {
+        /// The hook.
+        hook: Hook,
+        /// The instance, if it is one's.
+        instance: Option<String>,
+        /// Why it failed, if it did.
+        error: Option<String>,
+        /// How long it took.
+        #[serde(with = "super::seconds")]
+        after: Duration,
+    },
+    /// A check cannot tell whether the instance serves: a person is to decide.
+    InDoubt {
+        /// The instance.
+        instance: String,
+        /// What the check said.
         text: String,
     },
     /// An instance failed.

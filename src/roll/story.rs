@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::outcome::{Failure, Outcome};
 use super::phase::Phase;
+use super::policy::Hook;
 use super::record::Record;
 
 /// A roll as far as it was told.
@@ -20,6 +21,8 @@ pub struct Story {
     pub batches: usize,
     /// Who paused it, while it is paused.
     pub paused_by: Option<String>,
+    /// The hook that began last and has not ended, and its instance if it is one's.
+    pub hook: Option<(Hook, Option<String>)>,
     /// How often somebody wanted it to end.
     pub interrupts: u32,
     /// How it ended; `None` while it goes on, or when it was killed.
@@ -69,7 +72,15 @@ impl Story {
             Record::Resumed { .. } => self.paused_by = None,
             Record::Interrupted { times, .. } => self.interrupts = *times,
             Record::RollEnded { outcome } => self.outcome = Some(outcome.clone()),
+            Record::InDoubt { instance, text } => {
+                if let Some(chapter) = self.chapter(instance) {
+                    chapter.note = Some(format!("in doubt: {text}"));
+                }
+            }
+            Record::HookBegan { hook, instance } => self.hook = Some((*hook, instance.clone())),
+            Record::HookEnded { .. } => self.hook = None,
             Record::Note { instance: None, .. }
+            | Record::HookSaid { .. }
             | Record::Status { .. }
             | Record::Pausing { .. }
             | Record::PauseLength { .. } => {}

@@ -3,9 +3,7 @@
 use std::time::Duration;
 
 use fastrand::Rng;
-use rollctl::roll::{
-    Action, Event, Member, Moment, Outcome, Plan, Policy, Reason, Roll, Unavailable,
-};
+use rollctl::roll::{Action, Event, Member, Moment, Outcome, Plan, Policy, Roll, Share, Turn};
 
 use super::invariants::Watch;
 use super::world::World;
@@ -53,7 +51,7 @@ pub(crate) fn schedule(seed: u64, aloud: bool) -> Told {
         watch.looks_at(&world);
         if let Some(outcome) = ended {
             watch.judges(&outcome, &world);
-            return Told { reason: name(&outcome.reason), actions };
+            return Told { reason: outcome.reason.word(), actions };
         }
     }
     panic!("the roll does not end");
@@ -72,34 +70,28 @@ fn next_event(world: &mut World, roll: &Roll) -> Option<Event> {
 }
 
 fn drawn_plan(rng: &mut Rng) -> Option<(Plan, Vec<bool>)> {
+    let pause = |rng: &mut Rng| Duration::from_millis([0, 0, rng.u64(0..3_000)][rng.usize(..3)]);
+    let (stop_pause, observe) = (pause(rng), pause(rng));
     let members = (0..rng.usize(1..=6)).map(|i| Member {
         unit: format!("worker@{i}.service"),
         up: rng.u32(..8) > 0,
-        timeout: Duration::from_secs(rng.u64(20..60)),
+        turn: Turn {
+            timeout: Duration::from_secs(rng.u64(20..60)),
+            stop_pause,
+            observe,
+            ..Turn::default()
+        },
     });
     let members: Vec<Member> = members.collect();
     let bystanders: Vec<bool> = (0..rng.usize(..3)).map(|_| rng.u32(..8) > 0).collect();
     let names = (0..bystanders.len()).map(|i| format!("worker@b{i}.service")).collect();
-    let pause = |rng: &mut Rng| Duration::from_millis([0, 0, rng.u64(0..3_000)][rng.usize(..3)]);
     let policy = Policy {
-        max_unavailable: match rng.bool() {
-            true => Unavailable::Number(rng.usize(1..4)),
-            false => Unavailable::Percent(rng.usize(1..100)),
-        },
+        max_unavailable: Some(match rng.bool() {
+            true => Share::Number(rng.usize(1..4)),
+            false => Share::Percent(rng.usize(1..100)),
+        }),
         pause: pause(rng),
-        stop_pause: pause(rng),
-        observe: pause(rng),
+        ..Policy::default()
     };
     Some((Plan::new(members, names, policy).ok()?, bystanders))
-}
-
-fn name(reason: &Reason) -> &'static str {
-    match reason {
-        Reason::Done => "done",
-        Reason::Failed => "failed",
-        Reason::GroupSick { .. } => "group_sick",
-        Reason::Refused { .. } => "refused",
-        Reason::Unreachable { .. } => "unreachable",
-        Reason::Interrupted => "interrupted",
-    }
 }

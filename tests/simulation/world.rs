@@ -252,7 +252,7 @@ impl World {
             Action::Probe { slot, ticket, invocation, .. } => {
                 self.probe(*slot, *ticket, *invocation);
             }
-            Action::Record(_) | Action::Finish(_) => {}
+            Action::RunHook { .. } | Action::Record(_) | Action::Finish(_) => {}
         }
     }
 

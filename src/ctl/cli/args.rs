@@ -1,15 +1,15 @@
 //! Every option, its help line and its default.
 
-use std::time::Duration;
+use std::io::{IsTerminal, stderr, stdin};
 
 use clap::{Args, Parser, Subcommand};
 
 use super::group::GroupArgs;
-use super::plan::Setting;
 use super::resume::ResumeArgs;
 use super::status::StatusArgs;
+use crate::ctl::policy::{Given, HookCommand, Limit, Origin, Settings};
 use crate::ctl::{ExitStatus, Health, InstancePattern, Output, Request, Scope};
-use crate::roll::{Policy, Unavailable};
+use crate::roll::{Batches, OnFailure, Share};
 use crate::span::Span;
 
 /// Restart systemd services one by one, without losing a request.
@@ -45,24 +45,8 @@ pub(super) struct RollArgs {
     /// Roll these: worker (the group), worker@2, worker@{1..4}, worker@*, nginx.service
     #[arg(required = true, value_name = "PATTERN")]
     pub(super) patterns: Vec<InstancePattern>,
-    /// Take at most this many out of service at a time [default: 1]
-    #[arg(long, value_name = "N|P%")]
-    max_unavailable: Option<Unavailable>,
-    /// Wait so long between two batches [default: 0]
-    #[arg(long, value_name = "SPAN")]
-    pause: Option<Span>,
-    /// Wait so long between an instance's stop and its start [default: 0]
-    #[arg(long, value_name = "SPAN")]
-    stop_pause: Option<Span>,
-    /// Watch an instance for so long after it passed the gates [default: 500ms]
-    #[arg(long, value_name = "SPAN")]
-    observe: Option<Span>,
-    /// Give an instance so long to stop, and to start [default: from its unit]
-    #[arg(long, value_name = "SPAN", value_parser = positive_span)]
-    timeout: Option<Span>,
-    /// Ask its health here: unix:/PATH:/healthz, http://HOST:PORT/ (%i is the instance), or none
-    #[arg(long, value_name = "URL")]
-    health: Option<Health>,
+    #[command(flatten)]
+    policy: PolicyArgs,
     /// Roll only those started before their unit or their program last changed
     #[arg(long)]
     outdated: bool,
@@ -107,14 +91,86 @@ impl ManagerArgs {
     }
 }
 
+/// What a unit's `[X-Roll]` may say too; see the keys in `ctl::policy`.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Policy (each also a key of [X-Roll] in the units)")]
+struct PolicyArgs {
+    /// Take at most this many out of service at a time [default: 1, or the largest batch]
+    #[arg(long, value_name = "N|P%")]
+    max_unavailable: Option<Share>,
+    /// Take batches of these sizes, the last one again and again: 1,25%,100%
+    #[arg(long, value_name = "LIST")]
+    batches: Option<Batches>,
+    /// Wait so long between two batches [default: 0]
+    #[arg(long, value_name = "SPAN")]
+    pause: Option<Span>,
+    /// Wait so long between an instance's stop and its start [default: 0]
+    #[arg(long, value_name = "SPAN")]
+    stop_pause: Option<Span>,
+    /// Watch an instance for so long after it passed the gates [default: 500ms]
+    #[arg(long, value_name = "SPAN")]
+    observe: Option<Span>,
+    /// Give an instance so long to stop, and to start [default: from its unit]
+    #[arg(long, value_name = "SPAN")]
+    timeout: Option<Limit>,
+    /// Ask its health: unix:/PATH:/healthz, http://HOST:PORT/, exec:/PATH ARGS (%i), or none
+    #[arg(long, value_name = "CHECK")]
+    health: Option<Health>,
+    /// Give an instance that is up so long to be healthy [default: the timeout]
+    #[arg(long, value_name = "SPAN")]
+    health_timeout: Option<Limit>,
+    /// Stop at the first instance that fails, or continue as far as the group can bear it
+    #[arg(long, value_name = "stop|continue")]
+    on_failure: Option<OnFailure>,
+    /// Run this before the first step; its failure forbids the roll
+    #[arg(long, value_name = "COMMAND")]
+    before_roll: Option<HookCommand>,
+    /// Run this before an instance is stopped
+    #[arg(long, value_name = "COMMAND")]
+    before_stop: Option<HookCommand>,
+    /// Run this when an instance is up and healthy
+    #[arg(long, value_name = "COMMAND")]
+    after_start: Option<HookCommand>,
+    /// Run this after the last step, however it went
+    #[arg(long, value_name = "COMMAND")]
+    after_roll: Option<HookCommand>,
+    /// Give each of these commands so long [default: 5min]
+    #[arg(long, value_name = "SPAN")]
+    hook_timeout: Option<Limit>,
+}
+
+impl PolicyArgs {
+    fn settings(&self) -> Settings {
+        Settings {
+            max_unavailable: given(&self.max_unavailable),
+            batches: given(&self.batches),
+            pause: given(&self.pause),
+            on_failure: given(&self.on_failure),
+            before_roll: given(&self.before_roll),
+            after_roll: given(&self.after_roll),
+            hook_timeout: given(&self.hook_timeout),
+            stop_pause: given(&self.stop_pause),
+            timeout: given(&self.timeout),
+            health: given(&self.health),
+            health_timeout: given(&self.health_timeout),
+            observe: given(&self.observe),
+            before_stop: given(&self.before_stop),
+            after_start: given(&self.after_start),
+        }
+    }
+}
+
+fn given<T: Clone>(value: &Option<T>) -> Option<Given<T>> {
+    value.clone().map(|value| Given { value, from: Origin::CommandLine })
+}
+
 impl RollArgs {
     pub(super) fn request(&self) -> Request {
         Request {
             scope: self.manager.scope(),
             patterns: self.patterns.clone(),
-            policy: self.policy(),
-            timeout: self.timeout.map(|span| span.0),
-            health: self.health.clone().unwrap_or_default(),
+            settings: self.policy.settings(),
+            is_attended: !self.json && !self.quiet && is_attended(),
             lock_wait: self.lock_wait.0,
             outdated: self.outdated,
             output: Output::of(self.json, self.quiet),
@@ -122,56 +178,11 @@ impl RollArgs {
             resumes: None,
         }
     }
-
-    fn policy(&self) -> Policy {
-        let default = Policy::default();
-        let or = |given: Option<Span>, default: Duration| given.map_or(default, |span| span.0);
-        Policy {
-            max_unavailable: self.max_unavailable.unwrap_or(default.max_unavailable),
-            pause: or(self.pause, default.pause),
-            stop_pause: or(self.stop_pause, default.stop_pause),
-            observe: or(self.observe, default.observe),
-        }
-    }
-
-    /// The effective values, and where each comes from.
-    pub(super) fn settings(&self) -> Vec<Setting> {
-        let policy = self.policy();
-        let span = |span: Duration| Span(span).to_string();
-        let from = |given: bool| if given { "command line" } else { "default" };
-        let setting = |name, value, given| Setting { name, value, from: from(given) };
-        let health = match &self.health {
-            None => "the instance's admin socket, if it has one".to_owned(),
-            Some(Health::Url(url)) => url.to_string(),
-            Some(_) => "none".to_owned(),
-        };
-        let unavailable = policy.max_unavailable.to_string();
-        vec![
-            setting("max-unavailable", unavailable, self.max_unavailable.is_some()),
-            setting("pause", span(policy.pause), self.pause.is_some()),
-            setting("stop-pause", span(policy.stop_pause), self.stop_pause.is_some()),
-            setting("observe", span(policy.observe), self.observe.is_some()),
-            self.timeout_setting(),
-            setting("health", health, self.health.is_some()),
-        ]
-    }
-
-    fn timeout_setting(&self) -> Setting {
-        let (value, from) = match self.timeout {
-            Some(span) => (span.to_string(), "command line"),
-            None => ("see each instance".to_owned(), "unit"),
-        };
-        Setting { name: "timeout", value, from }
-    }
 }
 
-/// With no time at all every instance would fail and be stopped.
-fn positive_span(text: &str) -> Result<Span, String> {
-    match text.parse::<Span>() {
-        Ok(Span(Duration::ZERO)) => Err("it must be longer than nothing".to_owned()),
-        Ok(span) => Ok(span),
-        Err(error) => Err(error.to_string()),
-    }
+/// Somebody sees the question and can answer it.
+fn is_attended() -> bool {
+    stdin().is_terminal() && stderr().is_terminal()
 }
 
 fn exit_statuses() -> String {

@@ -22,10 +22,13 @@ pub(super) async fn run(args: &GroupArgs, command: Command) -> Result<ExitStatus
         _ => "is paused",
     };
     let group = &look.told.header.group;
-    say(stdout(), &match in_hand.as_slice() {
-        [] => format!("{group}: the roll {done}"),
-        names => format!("{group}: the roll {done}; {} will be finished first", listed(names)),
-    });
+    say(
+        stdout(),
+        &match in_hand.as_slice() {
+            [] => format!("{group}: the roll {done}"),
+            names => format!("{group}: the roll {done}; {} will be finished first", listed(names)),
+        },
+    );
     Ok(ExitStatus::Serving)
 }
 

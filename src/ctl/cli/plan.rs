@@ -8,21 +8,23 @@ use super::args::RollArgs;
 use super::table;
 use crate::ctl::advice::advice;
 use crate::ctl::gates::Gates;
-use crate::ctl::report::{say, short};
+use crate::ctl::policy::{About, Key, Policies, Settings};
+use crate::ctl::report::{listed, say, short};
 use crate::ctl::restart::{choose, connect};
 use crate::ctl::select::{Group, LeftOut};
 use crate::ctl::{Error, ExitStatus};
-use crate::roll::Plan;
+use crate::roll::{Member, Plan};
 use crate::span::Span;
 
 pub(super) async fn run(args: &RollArgs) -> Result<ExitStatus, Error> {
     let request = args.request();
     let systemd = connect(request.scope).await?;
     for group in choose(&systemd, &request).await? {
-        let gates = Gates::of(&group, &request.health)?;
-        let plan = group.plan(request.policy, request.timeout)?;
-        let advice = advice(&group, &request.policy, &gates, &request.health);
-        let view = View::new(&group, &plan, &gates, args, advice);
+        let policies = group.policies(&request.settings)?;
+        let gates = Gates::of(&group, &policies)?;
+        let plan = group.plan(&policies, false)?;
+        let advice = advice(&group, &plan, &gates, &policies);
+        let view = View::new(&group, &plan, &gates, &policies, advice);
         match args.json {
             true => view.tell_as_json(),
             false => view.tell(),
@@ -50,17 +52,17 @@ struct Step {
     batch: usize,
     instance: String,
     now: String,
-    step: &'static str,
+    step: String,
     timeout: String,
     gates: Vec<String>,
 }
 
 /// A value and where it comes from.
-#[derive(Serialize)]
-pub(super) struct Setting {
-    pub(super) name: &'static str,
-    pub(super) value: String,
-    pub(super) from: &'static str,
+#[derive(PartialEq, Eq, Serialize)]
+struct Setting {
+    name: String,
+    value: String,
+    from: String,
 }
 
 impl View {
@@ -68,11 +70,11 @@ impl View {
         group: &Group,
         plan: &Plan,
         gates: &Gates,
-        args: &RollArgs,
+        policies: &Policies,
         advice: Vec<String>,
     ) -> Self {
-        let batches = plan.batches().iter().enumerate();
-        let slots = batches.flat_map(|(i, batch)| batch.iter().map(move |slot| (i + 1, *slot)));
+        let parts = plan.parts().iter();
+        let slots = parts.flat_map(|part| part.slots.iter().map(|slot| (part.batch, *slot)));
         let steps = slots.map(|(batch, slot)| {
             let member = plan.member(slot);
             let state = group.instance(&member.unit).map(|it| it.state.active.to_string());
@@ -80,8 +82,8 @@ impl View {
                 batch,
                 instance: member.unit.clone(),
                 now: state.unwrap_or_default(),
-                step: what_happens(member.up, plan),
-                timeout: Span(member.timeout).to_string(),
+                step: what_happens(member),
+                timeout: Span(member.turn.timeout).to_string(),
                 gates: gates.of_instance(&member.unit).map(|it| it.names()).unwrap_or_default(),
             }
         });
@@ -90,7 +92,7 @@ impl View {
             steps: steps.collect(),
             bystanders: plan.bystanders().to_vec(),
             left_out: group.left_out.clone(),
-            settings: args.settings(),
+            settings: settings(plan, policies),
             advice,
             summary: summary(plan),
         }
@@ -102,7 +104,7 @@ impl View {
             let batch = step.batch.to_string();
             let [now, timeout] = [step.now.clone(), step.timeout.clone()];
             let gates = step.gates.join(", ");
-            [batch, short(&step.instance).to_owned(), now, step.step.to_owned(), timeout, gates]
+            [batch, short(&step.instance).to_owned(), now, step.step.clone(), timeout, gates]
         };
         let rows: Vec<_> = self.steps.iter().map(row).collect();
         for line in table::lines(["BATCH", "INSTANCE", "NOW", "STEP", "TIMEOUT", "GATES"], &rows) {
@@ -125,7 +127,7 @@ impl View {
 
     fn tell_settings(&self) {
         say(stdout(), "");
-        let row = |it: &Setting| [it.name.to_owned(), it.value.clone(), it.from.to_owned()];
+        let row = |it: &Setting| [it.name.clone(), it.value.clone(), it.from.clone()];
         let rows: Vec<_> = self.settings.iter().map(row).collect();
         for line in table::lines(["SETTING", "VALUE", "FROM"], &rows) {
             say(stdout(), &format!("  {line}"));
@@ -148,16 +150,56 @@ impl View {
     }
 }
 
-fn what_happens(up: bool, plan: &Plan) -> &'static str {
-    match (up, plan.policy().stop_pause.is_zero()) {
+fn what_happens(member: &Member) -> String {
+    let turn = &member.turn;
+    let (before, after) = (member.up && turn.before_stop, turn.after_start);
+    let step = match (member.up, turn.stop_pause.is_zero()) {
         (false, _) => "start",
         (true, true) => "restart",
         (true, false) => "stop, pause, start",
+    };
+    let steps = [before.then_some("BeforeStop="), Some(step), after.then_some("AfterStart=")];
+    steps.into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+/// Every setting; one that is not the same for all instances is shown for each value.
+fn settings(plan: &Plan, policies: &Policies) -> Vec<Setting> {
+    let rows = Settings::KEYS.iter().flat_map(|key| match key.about {
+        About::Whole => vec![setting(key, key.flag.to_owned(), &policies.whole)],
+        About::Instance => of_instances(key, plan, policies),
+    });
+    rows.collect()
+}
+
+fn of_instances(key: &Key, plan: &Plan, policies: &Policies) -> Vec<Setting> {
+    let mut values: Vec<(Setting, Vec<&str>)> = Vec::new();
+    for member in plan.members() {
+        let one = setting(key, key.flag.to_owned(), &policies.of_instance(&member.unit));
+        match values.iter_mut().find(|(known, _)| *known == one) {
+            Some((_, units)) => units.push(short(&member.unit)),
+            None => values.push((one, vec![short(&member.unit)])),
+        }
+    }
+    let differ = values.len() > 1;
+    let named = |(setting, units): (Setting, Vec<&str>)| match differ {
+        true => Setting { name: format!("{} of {}", setting.name, listed(&units)), ..setting },
+        false => setting,
+    };
+    values.into_iter().map(named).collect()
+}
+
+fn setting(key: &Key, name: String, given: &Settings) -> Setting {
+    match given.told(key) {
+        Some((value, from)) => Setting { name, value, from: from.to_string() },
+        None => {
+            let from = if key.flag == "timeout" { "unit" } else { "default" };
+            Setting { name, value: Settings::default_of(key.flag), from: from.to_owned() }
+        }
     }
 }
 
 fn summary(plan: &Plan) -> String {
-    let (members, batches) = (plan.members().len(), plan.batches().len());
+    let (members, batches) = (plan.members().len(), plan.batch_count());
     let group = members + plan.bystanders().len();
     let serving = group.saturating_sub(plan.allowed_down());
     let (s, es) = (if members == 1 { "" } else { "s" }, if batches == 1 { "" } else { "es" });

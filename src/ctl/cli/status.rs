@@ -85,8 +85,11 @@ pub(super) fn sentence(look: &Look) -> String {
     let serving = look.story.instances.len() - look.story.not_done().count();
     let done = format!("{serving} of {} are new and serving", look.story.instances.len());
     let since = format!("since {}", time.split('.').next().unwrap_or(time).replace('T', " "));
-    let in_hand: Vec<String> =
-        look.story.in_hand().map(|it| format!("{} was {}", short(&it.instance), it.phase)).collect();
+    let in_hand: Vec<String> = look
+        .story
+        .in_hand()
+        .map(|it| format!("{} was {}", short(&it.instance), it.phase))
+        .collect();
     match look.fate {
         Fate::UnderWay => format!("{roll} is under way {since} (process {pid}): {done}"),
         Fate::Paused => {

@@ -19,22 +19,22 @@ impl Driver<'_> {
         let written = self.log.append(&lines, is_due);
         lines.iter().for_each(|line| self.report.record(line));
         match written {
-            Ok(()) => rest,
-            Err(error) => self.hold_back(rest, &error),
+            Err(error) if !self.log_has_failed => self.hold_back(rest, &error),
+            // Once the heart knows, whatever it still wants is to bring back what is in hand.
+            Ok(()) | Err(_) => rest,
         }
     }
 
     /// Without a log nobody could go on after our death: no instance that serves is touched any
     /// more, and what is in hand is finished.
     fn hold_back(&mut self, actions: Vec<Action>, error: &std::io::Error) -> Vec<Action> {
+        self.log_has_failed = true;
         let (back, rest): (Vec<_>, Vec<_>) = actions.into_iter().partition(takes_down);
-        let is_over = rest.iter().any(|action| matches!(action, Action::Finish(_)));
-        if !is_over && (!self.log_has_failed || !back.is_empty()) {
-            self.log_has_failed = true;
-            let what = format!("its event log {} cannot be written: {error}", self.log.path().display());
-            let held_back = back.iter().filter_map(slot_of).collect();
-            self.events.push_back(Event::LogFailed { what, held_back });
-        }
+        let path = self.log.path().display();
+        let what = format!("its event log {path} cannot be written: {error}");
+        let held_back = back.iter().filter_map(slot_of).collect();
+        // Before anything else can happen to those that were held back.
+        self.events.push_front(Event::LogFailed { what, held_back });
         rest
     }
 }
@@ -43,7 +43,7 @@ impl Driver<'_> {
 fn is_step(action: &Action) -> bool {
     match action {
         Action::Restart(_) | Action::Stop(_) | Action::StopForGood(_) | Action::Start(_) => true,
-        Action::Finish(_) => true,
+        Action::RunHook { .. } | Action::Finish(_) => true,
         Action::ReadGroup { .. } | Action::ReadUnit { .. } => false,
         Action::Probe { .. } | Action::Record(_) => false,
     }

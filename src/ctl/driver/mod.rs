@@ -19,9 +19,11 @@ use std::sync::Arc;
 
 use futures_util::FutureExt;
 use futures_util::stream::{FuturesUnordered, StreamExt};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::{Instant, sleep_until};
 
 use crate::ctl::gates::{Gates, Question};
+use crate::ctl::hooks::Hooks;
 use crate::ctl::log::EventLog;
 use crate::ctl::orders::{Acknowledge, Orders};
 use crate::ctl::report::Report;
@@ -35,11 +37,12 @@ pub async fn drive(
     systemd: Systemd,
     plan: Plan,
     gates: Gates,
+    hooks: Hooks,
     orders: &mut Orders,
     log: &mut EventLog,
     report: &mut dyn Report,
 ) -> Outcome {
-    let mut driver = Driver::new(systemd, plan, gates, log, report);
+    let mut driver = Driver::new(systemd, plan, gates, hooks, log, report);
     driver.open_watch().await;
     loop {
         if let Some(outcome) = driver.feed_the_heart() {
@@ -69,6 +72,9 @@ struct Driver<'a> {
     /// `None` while systemd is away.
     watch: Option<Watch>,
     gates: Arc<Gates>,
+    hooks: Hooks,
+    /// What hooks say while they run.
+    said: (UnboundedSender<Event>, UnboundedReceiver<Event>),
     tasks: FuturesUnordered<Task>,
     events: VecDeque<Event>,
     /// Who waits to hear that an order was taken in.
@@ -83,6 +89,7 @@ impl<'a> Driver<'a> {
         systemd: Systemd,
         plan: Plan,
         gates: Gates,
+        hooks: Hooks,
         log: &'a mut EventLog,
         report: &'a mut dyn Report,
     ) -> Self {
@@ -95,6 +102,8 @@ impl<'a> Driver<'a> {
             systemd,
             watch: None,
             gates: Arc::new(gates),
+            hooks,
+            said: unbounded_channel(),
             tasks: FuturesUnordered::new(),
             events: VecDeque::from([Event::Tick]),
             to_acknowledge: Vec::new(),
@@ -133,6 +142,7 @@ impl<'a> Driver<'a> {
         let wake = self.roll.wake_at().map(|moment| self.begun + moment.0);
         tokio::select! {
             Some(happening) = self.tasks.next() => self.take(happening),
+            Some(said) = self.said.1.recv() => self.events.push_back(said),
             heard = next_signal(&mut self.watch) => self.hear(heard),
             order = orders.next() => {
                 self.events.push_back(order.event);
@@ -156,9 +166,14 @@ impl<'a> Driver<'a> {
             Action::Stop(slot) => self.call(slot, Wish::Stop),
             Action::StopForGood(slot) => self.call(slot, Wish::StopForGood),
             Action::Start(slot) => self.call(slot, Wish::Start),
-            Action::Probe { slot, ticket, invocation, main_pid } => {
+            Action::Probe { slot, ticket, invocation, main_pid, within } => {
                 let unit = self.unit(slot);
-                self.probe(slot, ticket, Question { unit, invocation, main_pid });
+                let environment = self.hooks.environment_of_check(&unit, invocation, main_pid);
+                let question = Question { unit, invocation, main_pid, within, environment };
+                self.probe(slot, ticket, question);
+            }
+            Action::RunHook { hook, slot, ticket, within, result } => {
+                self.run_hook(hook, slot, ticket, within, result.as_ref());
             }
             // Written down by now, or taken out by the caller: there is nothing left to perform.
             Action::Record(_) | Action::Finish(_) => {}

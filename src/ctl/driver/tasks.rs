@@ -1,13 +1,15 @@
 //! The questions and orders of a roll, each a task that brings its answer back.
 
 use std::future::Future;
+use std::time::Duration;
 
 use futures_util::future::join_all;
 
 use super::{Driver, Happening};
+use crate::ctl::command;
 use crate::ctl::gates::Question;
 use crate::ctl::systemd::{CallError, Systemd, Wish};
-use crate::roll::{Event, GroupState, Slot, Ticket, UnitState};
+use crate::roll::{Event, GroupState, Hook, Reason, Slot, Ticket, UnitState};
 
 impl Driver<'_> {
     pub(super) fn call(&mut self, slot: Slot, wish: Wish) {
@@ -54,6 +56,29 @@ impl Driver<'_> {
         self.spawn(async move {
             let verdict = gates.probe(&systemd, &question).await?;
             Some(Event::Probed { slot, ticket, verdict })
+        });
+    }
+
+    /// Its lines are events of their own, while it runs.
+    pub(super) fn run_hook(
+        &mut self,
+        hook: Hook,
+        slot: Option<Slot>,
+        ticket: Ticket,
+        within: Duration,
+        result: Option<&Reason>,
+    ) {
+        let unit = slot.map(|slot| self.unit(slot));
+        let order = self.hooks.order(hook, unit.as_deref(), within, result);
+        let said = self.said.0.clone();
+        // Nobody is told any more once the roll is over.
+        let tell = move |event| _ = said.send(event);
+        self.spawn(async move {
+            let say = |line| tell(Event::HookSaid { hook, slot, line });
+            let ended = command::run(&order, say).await;
+            // Behind its last line.
+            tell(Event::HookEnded { ticket, result: ended.result() });
+            None
         });
     }
 

@@ -4,9 +4,12 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use super::Question;
 use super::http;
 use super::url::{HealthUrl, Target};
+use crate::ctl::command::{self, Order};
 use crate::ctl::error::Error;
+use crate::ctl::policy::CommandLine;
 use crate::ctl::scope::Scope;
 use crate::ctl::select::Instance;
 use crate::roll::{Invocation, Verdict};
@@ -21,13 +24,27 @@ pub enum Health {
     Off,
     /// At this address.
     Url(HealthUrl),
+    /// By this command.
+    Exec(CommandLine),
 }
+
+/// What a check answers when it cannot tell: EX_TEMPFAIL of sysexits.h.
+const UNSURE: i32 = 75;
 
 /// Where one instance's health is asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Check {
+    /// At this address.
+    Http(Target),
+    /// By this program, with these arguments.
+    Exec(Vec<String>),
+}
+
+/// How one instance's health is asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Probe {
-    /// The address.
-    pub target: Target,
+    /// Where.
+    pub check: Check,
     /// Whether it must be there; else it is asked only if it is.
     pub is_required: bool,
     /// Whether nobody named it: it is where our worker has it.
@@ -37,7 +54,10 @@ pub struct Probe {
 impl fmt::Display for Probe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.is_admin_socket, self.is_required) {
-            (false, _) => write!(f, "health at {}", self.target),
+            (false, _) => match &self.check {
+                Check::Http(target) => write!(f, "health at {target}"),
+                Check::Exec(words) => write!(f, "health by {}", words.join(" ")),
+            },
             (true, true) => f.write_str("health at its admin.sock"),
             (true, false) => f.write_str("health at its admin.sock if there is one"),
         }
@@ -81,12 +101,31 @@ impl FromStr for Health {
     fn from_str(text: &str) -> Result<Self, String> {
         match text {
             "none" => Ok(Self::Off),
-            url => url.parse().map(Self::Url),
+            text => match text.strip_prefix("exec:") {
+                Some(command) => command.parse().map(Self::Exec),
+                None => text.parse().map(Self::Url),
+            },
+        }
+    }
+}
+
+impl fmt::Display for Health {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AdminSocket => f.write_str("the instance's admin socket, if it has one"),
+            Self::Off => f.write_str("none"),
+            Self::Url(url) => url.fmt(f),
+            Self::Exec(command) => write!(f, "exec:{command}"),
         }
     }
 }
 
 impl Health {
+    /// Whether an answer may take as long as it takes.
+    pub fn is_command(&self) -> bool {
+        matches!(self, Self::Exec(_))
+    }
+
     pub(super) fn probe(
         &self,
         scope: Scope,
@@ -97,34 +136,67 @@ impl Health {
             Self::Off => Ok(None),
             Self::AdminSocket => Ok(admin_socket(scope, instance)
                 .map(|socket| Target::Unix { socket, path: "/healthz".to_owned() })
-                .map(|target| Probe { target, is_required, is_admin_socket: true })),
+                .map(|target| Probe {
+                    check: Check::Http(target),
+                    is_required,
+                    is_admin_socket: true,
+                })),
             Self::Url(url) => {
                 let target = url.target(scope, &instance.unit).map_err(Error::Usage)?;
-                Ok(Some(Probe { target, is_required: true, is_admin_socket: false }))
+                Ok(Some(Probe::named(Check::Http(target))))
+            }
+            Self::Exec(command) => {
+                Ok(Some(Probe::named(Check::Exec(command.words(scope, &instance.unit)))))
             }
         }
     }
 }
 
 impl Probe {
+    fn named(check: Check) -> Self {
+        Self { check, is_required: true, is_admin_socket: false }
+    }
+
     /// Asks once.
-    pub(super) async fn ask(&self, invocation: Invocation) -> Verdict {
-        if let Target::Unix { socket, .. } = &self.target
-            && !self.is_required
-            && !socket.exists()
-        {
-            return Verdict::Passed;
-        }
-        match http::get(&self.target).await {
-            Err(why) => Verdict::NotYet(format!("{}: {why}", self.target)),
-            Ok((status, _)) if !status.is_success() => {
-                Verdict::NotYet(format!("{} answered {status}", self.target))
+    pub(super) async fn ask(&self, question: &Question) -> Verdict {
+        match &self.check {
+            Check::Http(Target::Unix { socket, .. }) if !self.is_required && !socket.exists() => {
+                Verdict::Passed
             }
-            Ok((_, body)) if !Answer::read(&body).is_from(invocation) => {
-                Verdict::NotYet(format!("{} was answered by another run", self.target))
-            }
-            Ok(_) => Verdict::Passed,
+            Check::Http(target) => ask_at(target, question.invocation).await,
+            Check::Exec(words) => run(words, question).await,
         }
+    }
+}
+
+async fn ask_at(target: &Target, invocation: Invocation) -> Verdict {
+    match http::get(target).await {
+        Err(why) => Verdict::NotYet(format!("{target}: {why}")),
+        Ok((status, _)) if !status.is_success() => {
+            Verdict::NotYet(format!("{target} answered {status}"))
+        }
+        Ok((_, body)) if !Answer::read(&body).is_from(invocation) => {
+            Verdict::NotYet(format!("{target} was answered by another run"))
+        }
+        Ok(_) => Verdict::Passed,
+    }
+}
+
+/// The last line that it printed tells more than its status does.
+async fn run(words: &[String], question: &Question) -> Verdict {
+    let order = Order {
+        words: words.to_vec(),
+        environment: question.environment.clone(),
+        within: question.within,
+    };
+    let mut last = String::new();
+    let ended = command::run(&order, |line| last = line).await;
+    let (program, colon) = (&words[0], if last.is_empty() { "" } else { ": " });
+    match ended.code() {
+        Some(0) => Verdict::Passed,
+        Some(UNSURE) if last.is_empty() => Verdict::Unsure(format!("{program} cannot tell")),
+        Some(UNSURE) => Verdict::Unsure(format!("{program} cannot tell: {last}")),
+        _ => Verdict::NotYet(format!("{program} {ended}{colon}{last}")),
     }
 }
 

@@ -15,13 +15,15 @@ mod listener;
 mod url;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::error::Error;
+use super::policy::Policies;
 use super::select::{Group, Instance, Socket};
 use super::systemd::Systemd;
 use crate::roll::{Invocation, Verdict};
 
-pub use health::{Answer, Health, Probe, ask_health};
+pub use health::{Answer, Check, Health, Probe, ask_health};
 pub use listener::Listener;
 pub use url::{HealthUrl, Target};
 
@@ -34,6 +36,10 @@ pub(super) struct Question {
     pub(super) invocation: Invocation,
     /// Its main process.
     pub(super) main_pid: Option<u32>,
+    /// Nobody waits for the answer any longer.
+    pub(super) within: Duration,
+    /// What a command is told.
+    pub(super) environment: Vec<(&'static str, String)>,
 }
 
 /// The gates of every instance of a group.
@@ -58,11 +64,12 @@ impl Gates {
     /// # Errors
     ///
     /// When the health URL does not come out as an address for one of the instances.
-    pub fn of(group: &Group, health: &Health) -> Result<Self, Error> {
+    pub fn of(group: &Group, policies: &Policies) -> Result<Self, Error> {
         let everyone = group.instances.iter().chain(&group.bystanders);
         let has_admin_sockets =
             everyone.clone().any(|it| health::has_admin_socket(group.scope, it));
         let gates = |it: &Instance| {
+            let health = policies.health_of(it.unit.full());
             let probe = health.probe(group.scope, it, has_admin_sockets)?;
             let own = group.sockets.iter().filter(|socket| it.sockets.contains(&socket.unit));
             let listeners = own.filter(|socket| !socket.accepts).filter_map(Listener::of);
@@ -96,7 +103,7 @@ impl Gates {
             }
         }
         match &gates.probe {
-            Some(probe) => Some(probe.ask(question.invocation).await),
+            Some(probe) => Some(probe.ask(question).await),
             None => Some(Verdict::Passed),
         }
     }

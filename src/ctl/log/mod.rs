@@ -15,6 +15,7 @@ mod read;
 mod shelf;
 mod write;
 
+pub(super) use header::roll_id;
 pub use header::{Beginning, Header, Life};
 pub use line::Line;
 pub use read::Told;

@@ -61,7 +61,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let shelf = Shelf::at(dir.path().join("worker"));
         let mut log = EventLog::begin(&shelf, "worker", &Beginning::default()).unwrap();
-        let began = Record::RollBegan { instances: vec!["worker@1.service".to_owned()], batches: 1 };
+        let began =
+            Record::RollBegan { instances: vec!["worker@1.service".to_owned()], batches: 1 };
         let phase = Record::PhaseChanged {
             instance: "worker@1.service".to_owned(),
             phase: Phase::Stopping,

@@ -53,6 +53,9 @@ impl Ending<'_> {
             Reason::GroupSick { what } => {
                 vec![format!("{name}: the roll stopped half-way: {what}")]
             }
+            Reason::HookFailed { what } => {
+                vec![format!("{name}: every instance is new and serves, but {what}")]
+            }
             Reason::Refused { what } => vec![format!("{name} was not touched: {what}")],
             Reason::Unreachable { error } => vec![format!("systemd is out of reach: {error}")],
             Reason::Interrupted => vec![format!("{name}: interrupted, not every instance is new")],
@@ -106,7 +109,7 @@ impl Ending<'_> {
                 self.socket_in(what).unwrap_or_else(list)
             }
             Reason::Unreachable { .. } => format!("{}; then {}", scope.systemctl("status"), list()),
-            Reason::Interrupted | Reason::Done => list(),
+            Reason::Interrupted | Reason::HookFailed { .. } | Reason::Done => list(),
         }
     }
 

@@ -25,6 +25,9 @@ impl Lines {
 
     fn line(&mut self, record: &Record) -> Option<String> {
         let group = self.group.clone();
+        let of = |instance: &Option<String>| {
+            instance.as_deref().map_or(group.clone(), |unit| short(unit).to_owned())
+        };
         Some(match record {
             Record::RollBegan { instances, batches } => {
                 let (n, s) = (instances.len(), plural(instances.len(), "s"));
@@ -54,6 +57,18 @@ impl Lines {
             Record::Note { instance, text } => {
                 format!("{}: {text}", instance.as_deref().map_or(group.as_str(), short))
             }
+            Record::HookBegan { hook, instance } => {
+                format!("{}: running {}", of(instance), hook.key())
+            }
+            Record::HookSaid { hook, instance, line } => {
+                format!("{}: {} | {line}", of(instance), hook.key())
+            }
+            // Its failure is told as that of its step.
+            Record::HookEnded { error: Some(_), .. } => return None,
+            Record::HookEnded { hook, instance, after, .. } => {
+                format!("{}: {} took {}", of(instance), hook.key(), in_millis(*after))
+            }
+            Record::InDoubt { instance, text } => format!("{}: in doubt: {text}", short(instance)),
             Record::InstanceFailed { instance, failure } => {
                 format!("{}: {failure}", short(instance))
             }

@@ -72,6 +72,13 @@ impl Progress {
         }
     }
 
+    fn tell_of(&self, unit: Option<&str>, text: &str) {
+        match unit {
+            Some(unit) => self.tell(unit, text),
+            None => self.say(text),
+        }
+    }
+
     fn say(&self, text: &str) {
         let _ = self.display.println(format!("{}: {text}", self.group));
     }
@@ -94,6 +101,24 @@ impl Report for Progress {
             Record::Status { instance, text } => self.tell(instance, text),
             Record::Note { instance: Some(instance), text } => self.tell(instance, text),
             Record::Note { instance: None, text } => self.say(text),
+            Record::HookBegan { hook, instance } => {
+                self.tell_of(instance.as_deref(), &format!("running {}", hook.key()));
+            }
+            Record::HookSaid { hook, instance, line } => {
+                self.tell_of(instance.as_deref(), &format!("{} | {line}", hook.key()));
+            }
+            Record::HookEnded { hook, instance, error: None, .. } => {
+                self.tell_of(instance.as_deref(), &format!("{} is done", hook.key()));
+            }
+            // Its failure is told as that of its step.
+            Record::HookEnded { .. } => {}
+            Record::InDoubt { instance, text } => {
+                self.tell(instance, text);
+                self.say(&format!(
+                    "{}: {text}: serves it? [y]es, [n]o, [t]ry again",
+                    short(instance)
+                ));
+            }
             Record::Pausing { span } => self.say(&format!("pausing for {}", Span(*span))),
             Record::PauseLength { span } => {
                 self.say(&format!("pauses are {} from now on", Span(*span)));

@@ -8,6 +8,7 @@ use super::Wish;
 use super::group::Group;
 use super::instance::Instance;
 use crate::ctl::error::Error;
+use crate::ctl::policy::UnitFiles;
 use crate::ctl::systemd::{CallError, Systemd, UnitFile};
 use crate::ctl::unit_name::natural;
 
@@ -23,6 +24,9 @@ pub(super) struct Candidates<'a> {
     /// Masked on disk, whether or not systemd has read that yet.
     masked: BTreeSet<String>,
     has_template: bool,
+    /// What the group's own unit was read from.
+    files: UnitFiles,
+    needs_reload: bool,
 }
 
 impl<'a> Candidates<'a> {
@@ -57,7 +61,10 @@ impl<'a> Candidates<'a> {
         if wanted.is_empty() {
             return Err(self.nothing(self.wish.text(), systemd));
         }
-        Group::assemble(systemd, self.wish.prefix.clone(), wanted, bystanders).await
+        let mut group =
+            Group::assemble(systemd, self.wish.prefix.clone(), wanted, bystanders).await?;
+        (group.files, group.needs_reload) = (self.files, self.needs_reload);
+        Ok(group)
     }
 
     fn nothing(&self, what: String, systemd: &Systemd) -> Error {
@@ -80,5 +87,6 @@ async fn look<'a>(systemd: &Systemd, wish: &'a Wish) -> Result<Candidates<'a>, C
     let masked = files.iter().filter(is_masked).map(|file| file.name.clone()).collect();
     let named = files.into_iter().map(|file| file.name).filter(|name| *name != template);
     let found = loaded.into_iter().chain(named).chain(pulled.iter().cloned()).collect();
-    Ok(Candidates { wish, found, pulled, masked, has_template })
+    let (files, needs_reload) = (unit.files(), unit.flag("NeedDaemonReload"));
+    Ok(Candidates { wish, found, pulled, masked, has_template, files, needs_reload })
 }

@@ -1,15 +1,15 @@
 //! A group that can be rolled, and the plan for it.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use futures_util::future::try_join_all;
 
 use super::instance::Instance;
 use crate::ctl::error::Error;
+use crate::ctl::policy::{Policies, Settings, UnitFiles};
 use crate::ctl::scope::Scope;
 use crate::ctl::systemd::Systemd;
-use crate::roll::{Member, Plan, Policy};
+use crate::roll::{Member, Plan};
 
 /// The instances of a group and its sockets.
 #[derive(Debug)]
@@ -26,6 +26,10 @@ pub struct Group {
     pub left_out: Vec<LeftOut>,
     /// The sockets that the instances are tied to.
     pub sockets: Vec<Socket>,
+    /// What the group's own unit (`worker.service`) was read from.
+    pub files: UnitFiles,
+    /// Its file changed on disk and systemd has not read it.
+    pub(super) needs_reload: bool,
 }
 
 /// A unit that matched and is not rolled.
@@ -72,7 +76,9 @@ impl Group {
         bystanders.retain(|it| !it.is_masked() || it.state.active.is_up());
         let sockets = sockets(systemd, &instances, &bystanders).await?;
         let scope = systemd.scope();
-        Ok(Self { name, scope, instances, bystanders, left_out, sockets })
+        let files = UnitFiles::default();
+        let needs_reload = false;
+        Ok(Self { name, scope, instances, bystanders, left_out, sockets, files, needs_reload })
     }
 
     /// The plan for this group.
@@ -80,17 +86,38 @@ impl Group {
     /// # Errors
     ///
     /// When the group is in no state to be rolled, or the policy would leave nobody serving.
-    pub fn plan(&self, policy: Policy, timeout: Option<Duration>) -> Result<Plan, Error> {
+    pub fn plan(&self, policies: &Policies, is_attended: bool) -> Result<Plan, Error> {
         self.check()?;
         let member = |it: &Instance| Member {
             unit: it.unit.full().to_owned(),
             up: it.state.active.is_up(),
-            timeout: timeout.unwrap_or_else(|| it.timeout()),
+            turn: policies.turn(it.unit.full(), it.timeout()),
         };
         let members = self.instances.iter().map(member).collect();
         let bystanders = self.bystanders.iter().map(|it| it.unit.full().to_owned()).collect();
-        Plan::new(members, bystanders, policy)
+        Plan::new(members, bystanders, policies.policy(is_attended))
             .map_err(|bad| Error::Refused(format!("{} was not touched: {bad}", self.name)))
+    }
+
+    /// What `[X-Roll]` and the command line say of this group.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong in which line of which file.
+    pub fn policies(&self, command_line: &Settings) -> Result<Policies, Error> {
+        let everyone = self.instances.iter().chain(&self.bystanders);
+        let files = everyone.map(|it| (it.unit.full(), &it.files));
+        Policies::of(&self.files, files, command_line)
+            .map_err(|what| Error::Refused(format!("{what}\n  {} was not touched", self.name)))
+    }
+
+    /// Whether systemd has not read what is on disk.
+    pub fn needs_reload(&self) -> bool {
+        self.needs_reload || self.instances.iter().any(|it| it.needs_reload)
+    }
+
+    pub(in crate::ctl) fn needs_reload_itself(&self) -> bool {
+        self.needs_reload
     }
 
     /// The instance of this name, if it is one that is rolled.
@@ -114,7 +141,6 @@ impl Group {
         if self.instances.is_empty() {
             return Err(Error::Refused(self.all_left_out()));
         }
-        // systemd says of a unit that it cannot load that it needs a reload, too.
         let blocked = self.instances.iter().find_map(|it| Some((it, it.obstacle()?)));
         if let Some((it, why)) = blocked {
             let unit = it.unit.full();
@@ -123,12 +149,7 @@ impl Group {
                 "{unit} {why}; nothing was touched\n  next: {next}"
             )));
         }
-        let Some(stale) = self.instances.iter().find(|it| it.needs_reload) else { return Ok(()) };
-        Err(Error::Refused(format!(
-            "{} was changed on disk and systemd has not read it; nothing was touched\n  next: {}",
-            stale.unit.full(),
-            self.scope.systemctl("daemon-reload")
-        )))
+        Ok(())
     }
 
     fn all_left_out(&self) -> String {

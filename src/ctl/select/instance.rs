@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::ctl::error::Error;
+use crate::ctl::policy::UnitFiles;
 use crate::ctl::systemd::{Properties, Systemd};
 use crate::ctl::unit_name::UnitName;
 use crate::roll::{ActiveState, UnitState};
@@ -45,8 +46,10 @@ pub struct Instance {
     pub memory: Option<u64>,
     /// When its main process was started, likewise.
     pub started: Option<u64>,
-    /// What it runs by: its unit file, its drop-ins, its program.
-    pub files: Vec<PathBuf>,
+    /// The programs that it runs, and their scripts.
+    pub programs: Vec<PathBuf>,
+    /// What it was read from.
+    pub files: UnitFiles,
     pub(super) is_masked: bool,
     load_state: String,
     load_error: Option<String>,
@@ -82,7 +85,8 @@ impl Instance {
             since: of.number("StateChangeTimestamp").filter(|time| *time > 0),
             memory: of.number("MemoryCurrent"),
             started: of.number("ExecMainStartTimestamp").filter(|time| *time > 0),
-            files: files(of),
+            programs: programs(of),
+            files: of.files(),
             is_masked: of.text("LoadState") == "masked",
             load_state: of.text("LoadState").to_owned(),
             load_error: of.load_error(),
@@ -130,10 +134,9 @@ impl Instance {
     }
 }
 
-/// What a change of makes the instance outdated. An interpreter is told its script first.
-fn files(of: &Properties) -> Vec<PathBuf> {
-    let script = |words: Vec<String>| words.into_iter().take(2).filter(|word| word.starts_with('/'));
-    let programs = of.commands("ExecStart").into_iter().flat_map(script);
-    let units = [of.text("FragmentPath").to_owned()].into_iter().chain(of.texts("DropInPaths"));
-    units.chain(programs).filter(|path| !path.is_empty()).map(PathBuf::from).collect()
+/// An interpreter is told its script first.
+fn programs(of: &Properties) -> Vec<PathBuf> {
+    let script =
+        |words: Vec<String>| words.into_iter().take(2).filter(|word| word.starts_with('/'));
+    of.commands("ExecStart").into_iter().flat_map(script).map(PathBuf::from).collect()
 }

@@ -91,6 +91,15 @@ impl Systemd {
         Ok(Properties::new(map))
     }
 
+    /// Makes systemd read its units again, and waits until it has.
+    ///
+    /// # Errors
+    ///
+    /// When systemd does not answer, or refuses.
+    pub async fn reload(&self) -> Result<(), CallError> {
+        self.call_manager("Reload", &()).await.map(drop)
+    }
+
     /// Queues a job for the unit.
     ///
     /// # Errors

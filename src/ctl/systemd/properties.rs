@@ -1,10 +1,12 @@
 //! A unit's properties, read as the types that this program knows.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use zbus::{OwnedObjectPath, OwnedVariant, Variant};
 
+use crate::ctl::policy::UnitFiles;
 use crate::roll::{ActiveState, Invocation, JobId, UnitState};
 
 /// Every property of one unit at one moment. One that is missing, or of another type than this
@@ -101,6 +103,15 @@ impl Properties {
     pub fn load_error(&self) -> Option<String> {
         let Some(Variant::Structure(pair)) = self.variant("LoadError") else { return None };
         pair.fields().get(1).and_then(text_of).filter(|message| !message.is_empty())
+    }
+
+    /// What the unit was read from.
+    pub fn files(&self) -> UnitFiles {
+        let fragment = Some(self.text("FragmentPath")).filter(|path| !path.is_empty());
+        UnitFiles {
+            fragment: fragment.map(PathBuf::from).into_iter().collect(),
+            drop_ins: self.texts("DropInPaths").into_iter().map(PathBuf::from).collect(),
+        }
     }
 
     fn main_pid(&self) -> Option<u32> {

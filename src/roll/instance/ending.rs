@@ -10,13 +10,17 @@ use crate::roll::unit::ActiveState;
 
 impl Instance {
     pub(super) fn time_is_up(&mut self, cx: &mut Context) {
-        let within = self.member.timeout;
+        let within = self.member.turn.timeout;
         match &self.step {
+            Step::Hooking { hook, .. } => {
+                let (hook, error) = (*hook, "gave no answer".to_owned());
+                self.fail(Failure::Hook { hook, error }, cx);
+            }
             Step::Closing { .. } if self.failure.is_none() => self.over(Standing::Unknown, cx),
             Step::Closing { .. } => self.over(Standing::FailedLeft, cx),
             Step::Proving { .. } if !self.last_note.is_empty() => {
                 let last = self.last_note.trim_end_matches(", trying again").to_owned();
-                self.fail(Failure::Unhealthy { last, within }, cx);
+                self.fail(Failure::Unhealthy { last, within: self.health_timeout() }, cx);
             }
             _ => self.fail(Failure::TimedOut { phase: self.phase, within }, cx),
         }
@@ -49,10 +53,12 @@ impl Instance {
             (Failure::Refused { .. } | Failure::TakenOver { .. } | Failure::NotNew, _) => None,
             // Stopped, it could not be started again; as it is, it may still serve.
             (Failure::NoSocket { .. }, _) => None,
+            // It serves, in its old run or its new one: only a balancer does not know.
+            (Failure::Hook { .. }, _) => None,
             (_, Some(Verb::Stop)) => Some(Verb::Start),
             // It still drains: the same job will start it again.
             (Failure::TimedOut { .. }, Some(Verb::Restart)) if is_old => None,
-            (Failure::TimedOut { phase: Phase::Pending, .. }, _) => None,
+            (Failure::TimedOut { .. }, _) if matches!(self.step, Step::Looking) => None,
             _ if cx.may_stop_for_good => Some(Verb::Stop),
             _ => {
                 self.note("not stopped: too few others of the group serve".to_owned(), cx);
@@ -62,7 +68,7 @@ impl Instance {
     }
 
     pub(super) fn close(&mut self, verb: Verb, cx: &mut Context) {
-        self.deadline = cx.now + self.member.timeout;
+        self.deadline = cx.now + self.member.turn.timeout;
         self.step = Step::Closing { verb, job: None, called: false, again: cx.now };
         self.call_to_close(verb, cx);
     }

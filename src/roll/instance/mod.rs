@@ -2,16 +2,22 @@
 //!
 //! ```text
 //! Waiting ─► Looking ─► Calling ─► Working ─► Proving ─► Watching ─► Proving ─► Over
-//!                          ▲          │ stop-pause                               ▲
-//!                          └─ Holding ◄┘                  any failure ─► Closing ┘
+//!             │   ▲        ▲          │ stop-pause                               ▲
+//!      Hooking┘   └Hooking └─ Holding ◄┘                  any failure ─► Closing ┘
 //! ```
+//!
+//! `BeforeStop=` is run between two looks, `AfterStart=` between the gates and the watching. A
+//! check that cannot tell leads from Proving to Doubting and back, where there is a person to ask.
 //!
 //! A signal is only a hint to look; what a read says decides. So a signal that is lost or comes
 //! twice costs a second, never the roll.
 
 mod ending;
+mod hooks;
 mod steps;
 mod told;
+
+pub(super) use hooks::HOOK_GRACE;
 
 use std::time::Duration;
 
@@ -19,7 +25,8 @@ use super::event::{Action, Moment, Slot, Ticket};
 use super::judge::{Run, Verb, Work};
 use super::outcome::{Failure, InstanceOutcome, Standing};
 use super::phase::Phase;
-use super::plan::{Member, Policy};
+use super::plan::Member;
+use super::policy::{Hook, Policy};
 use super::record::Record;
 use super::unit::{Invocation, JobId, JobResult, UnitState};
 
@@ -27,8 +34,6 @@ use super::unit::{Invocation, JobId, JobResult, UnitState};
 pub(super) const READ_INTERVAL: Duration = Duration::from_secs(1);
 /// News of an instance comes in bursts, and is read no more often than this.
 const NEWS_INTERVAL: Duration = Duration::from_millis(50);
-/// A probe without an answer is asked again after this; the driver's own limit is shorter.
-const PROBE_LIMIT: Duration = Duration::from_secs(10);
 /// The waits between two probes grow from the first to the last.
 const PROBE_WAITS: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
 /// The wait before a refused start is tried again.
@@ -71,6 +76,10 @@ enum Step {
     Holding { until: Moment },
     /// The gates are asked; and once more when it was watched, for it may have sickened since.
     Proving { run: Run, watched: bool, asked: Option<Asked>, again: Moment, wait: Duration },
+    /// The check cannot tell, and a person is asked.
+    Doubting { run: Run, watched: bool, since: Moment, text: String },
+    /// A hook of the administrator's is at work; `run`: the one that passed the gates.
+    Hooking { hook: Hook, ticket: Ticket, run: Option<Run>, began: Moment },
     /// It passed, and is watched until then.
     Watching { run: Run, until: Moment },
     /// A last stop or start, after a failure or when we let go; `None`: not answered yet.
@@ -102,6 +111,10 @@ pub(super) struct Instance {
     valid_from: Ticket,
     state: UnitState,
     old: Option<Invocation>,
+    /// How often systemd had restarted it when it was first looked at.
+    found_restarts: u32,
+    /// It was taken out of a balancer, and is to be finished.
+    is_drained: bool,
     /// The run that passed the gates.
     run: Option<Run>,
     /// Jobs that ended before we knew them to be ours.
@@ -133,6 +146,8 @@ impl Instance {
             valid_from: Ticket::default(),
             state: UnitState::default(),
             old: None,
+            found_restarts: 0,
+            is_drained: false,
             run: None,
             early_ends: Vec::new(),
             newest_job: None,
@@ -149,8 +164,8 @@ impl Instance {
         self.phase
     }
 
-    pub(super) fn has_failed(&self) -> bool {
-        self.failure.is_some()
+    pub(super) fn failure(&self) -> Option<&Failure> {
+        self.failure.as_ref()
     }
 
     /// Whether its turn has begun and something is still to be done for it.
@@ -188,7 +203,7 @@ impl Instance {
             Step::Holding { until } => *until,
             Step::Watching { until, .. } if !self.was_read_since(*until) => *until,
             Step::Proving { asked: None, again, .. } => *again,
-            Step::Proving { asked: Some(asked), .. } => asked.at + PROBE_LIMIT,
+            Step::Proving { asked: Some(asked), .. } => asked.at + self.member.turn.probe_limit,
             Step::Closing { again, called: false, .. } => *again,
             _ => self.deadline,
         };

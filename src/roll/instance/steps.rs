@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use super::{Asked, BLIND_READS, Context, Instance, PROBE_LIMIT, PROBE_WAITS, START_AGAIN, Step};
+use super::{Asked, BLIND_READS, Context, Instance, PROBE_WAITS, START_AGAIN, Step};
 use crate::roll::event::Action;
 use crate::roll::judge::{Progress, Run, Verb, Work, taken_over};
 use crate::roll::outcome::{Failure, Standing};
 use crate::roll::phase::Phase;
+use crate::roll::policy::Hook;
 use crate::roll::unit::{ActiveState, JobId};
 
 impl Instance {
@@ -15,11 +16,15 @@ impl Instance {
         if before.is_down() && !self.state.active.is_down() {
             return self.was_started_early(cx);
         }
-        if self.state.job.is_some() {
-            return self.fail(taken_over("another job is under way"), cx);
+        if let Some(failure) = self.meddled_with() {
+            return self.fail(failure, cx);
         }
         self.old = self.state.invocation;
-        let verb = match (self.state.active.is_down(), cx.policy.stop_pause.is_zero()) {
+        self.found_restarts = self.state.restarts;
+        if self.member.turn.before_stop && !self.is_drained && !self.state.active.is_down() {
+            return self.run_hook(Hook::BeforeStop, None, cx);
+        }
+        let verb = match (self.state.active.is_down(), self.member.turn.stop_pause.is_zero()) {
             (true, _) => Verb::Start,
             (false, true) => Verb::Restart,
             (false, false) => Verb::Stop,
@@ -27,10 +32,21 @@ impl Instance {
         self.call(verb, cx);
     }
 
+    /// Whether somebody else has touched it: since it was drained, if it was.
+    pub(super) fn meddled_with(&self) -> Option<Failure> {
+        let is_other_run = self.is_drained && self.state.invocation != self.old;
+        let crashed = self.state.restarts > self.found_restarts;
+        match self.state.job {
+            Some(_) => Some(taken_over("another job is under way")),
+            None if is_other_run && !crashed => Some(taken_over("it is in a run that is not ours")),
+            None => None,
+        }
+    }
+
     pub(super) fn call(&mut self, verb: Verb, cx: &mut Context) {
         // A start that we owe keeps the deadline it got when the instance went down.
         if !self.stopped_by_us {
-            self.deadline = cx.now + self.member.timeout;
+            self.deadline = cx.now + self.member.turn.timeout;
         }
         self.call_again(verb, cx);
     }
@@ -99,9 +115,9 @@ impl Instance {
 
     pub(super) fn hold(&mut self, cx: &mut Context) {
         self.stopped_by_us = true;
-        let pause = if self.in_a_hurry { Duration::ZERO } else { cx.policy.stop_pause };
+        let pause = if self.in_a_hurry { Duration::ZERO } else { self.member.turn.stop_pause };
         self.step = Step::Holding { until: cx.now + pause };
-        self.deadline = cx.now + pause + self.member.timeout;
+        self.deadline = cx.now + pause + self.member.turn.timeout;
         self.enter(Phase::Stopped, cx);
     }
 
@@ -113,7 +129,7 @@ impl Instance {
 
     pub(super) fn was_started_early(&mut self, cx: &mut Context) {
         self.note("started early, by traffic or by somebody: taken as started".to_owned(), cx);
-        self.deadline = cx.now + self.member.timeout;
+        self.deadline = cx.now + self.member.turn.timeout;
         self.enter(Phase::Starting, cx);
         self.work(Verb::Start, self.state.job, cx);
     }
@@ -121,6 +137,9 @@ impl Instance {
     pub(super) fn prove(&mut self, run: Run, cx: &mut Context) {
         self.run = Some(run);
         self.enter(Phase::Probing, cx);
+        if let Some(limit) = self.member.turn.health_timeout {
+            self.deadline = cx.now + limit;
+        }
         self.ask_the_gates(run, false, cx);
     }
 
@@ -132,9 +151,10 @@ impl Instance {
 
     pub(super) fn probe_if_due(&mut self, cx: &mut Context) {
         let Step::Proving { run, asked, again, .. } = &mut self.step else { return };
+        let limit = self.member.turn.probe_limit;
         let is_due = match asked {
             None => cx.now >= *again,
-            Some(asked) => cx.now >= asked.at + PROBE_LIMIT,
+            Some(asked) => cx.now >= asked.at + limit,
         };
         if is_due {
             let ticket = cx.ticket();
@@ -144,14 +164,30 @@ impl Instance {
                 ticket,
                 invocation: run.invocation,
                 main_pid: self.state.main_pid,
+                within: self.deadline.since(cx.now).min(limit),
             });
         }
     }
 
+    /// The gates are passed, for the first time or when it was watched.
+    pub(super) fn passed(&mut self, run: Run, watched: bool, cx: &mut Context) {
+        match watched {
+            true => self.serve(cx),
+            false if self.member.turn.after_start => {
+                self.run_hook(Hook::AfterStart, Some(run), cx);
+            }
+            false => self.watch(run, cx),
+        }
+    }
+
+    pub(super) fn health_timeout(&self) -> Duration {
+        self.member.turn.health_timeout.unwrap_or(self.member.turn.timeout)
+    }
+
     pub(super) fn watch(&mut self, run: Run, cx: &mut Context) {
-        let until = cx.now + cx.policy.observe;
+        let until = cx.now + self.member.turn.observe;
         self.step = Step::Watching { run, until };
-        self.deadline = until + self.member.timeout;
+        self.deadline = until + self.health_timeout();
         self.enter(Phase::Observing, cx);
         self.look(cx);
     }

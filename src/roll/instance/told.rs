@@ -1,7 +1,7 @@
 //! What the roll and systemd tell an instance, and what it makes of that.
 
 use super::{Context, Instance, PROBE_WAITS, START_AGAIN, Step};
-use crate::roll::event::{Ticket, Verdict};
+use crate::roll::event::{Decision, Ticket, Verdict};
 use crate::roll::judge::Verb;
 use crate::roll::outcome::{Failure, Standing};
 use crate::roll::phase::Phase;
@@ -13,7 +13,7 @@ impl Instance {
         self.old = found.invocation;
         self.state = found;
         self.began = cx.now;
-        self.deadline = cx.now + self.member.timeout;
+        self.deadline = cx.now + self.member.turn.timeout;
         self.step = Step::Looking;
         self.look_afresh(cx);
     }
@@ -21,23 +21,31 @@ impl Instance {
     /// The first interrupt: no waiting for its own sake.
     pub(in crate::roll) fn hurry(&mut self, cx: &mut Context) {
         self.in_a_hurry = true;
-        if matches!(self.step, Step::Holding { .. }) {
-            self.call(Verb::Start, cx);
+        match &self.step {
+            Step::Holding { .. } => self.call(Verb::Start, cx),
+            // Who wants an end does not want to be asked.
+            Step::Doubting { .. } => self.decided(Decision::Retry, cx),
+            _ => {}
         }
     }
 
     /// Nothing new may begin: not this one either, if it was only looked at.
     pub(in crate::roll) fn stand_back(&mut self, cx: &mut Context) {
-        if matches!(self.step, Step::Looking) {
+        if matches!(self.step, Step::Looking) && !self.is_drained {
             self.over(Standing::Untouched, cx);
         }
     }
 
     /// What it was to be told could not be written down, and was not said: it is as it was.
     pub(in crate::roll) fn hold_back(&mut self, cx: &mut Context) {
-        if matches!(self.step, Step::Calling(_)) && !self.stopped_by_us {
-            self.enter(Phase::Pending, cx);
-            self.over(Standing::Untouched, cx);
+        match self.step {
+            // A balancer sends it nothing any more: it is in hand.
+            Step::Calling(verb) if self.is_drained => self.call_again(verb, cx),
+            Step::Calling(_) if !self.stopped_by_us => {
+                self.enter(Phase::Pending, cx);
+                self.over(Standing::Untouched, cx);
+            }
+            _ => {}
         }
     }
 
@@ -50,9 +58,10 @@ impl Instance {
                 self.close(Verb::Start, cx);
             }
             Step::Holding { .. } => self.close(Verb::Start, cx),
-            Step::Working { .. } | Step::Proving { .. } | Step::Watching { .. } => {
-                self.over(Standing::ComingUp, cx);
-            }
+            Step::Hooking { .. } => self.cut_short(cx),
+            Step::Looking if self.is_drained => self.cut_short(cx),
+            Step::Working { .. } | Step::Proving { .. } => self.over(Standing::ComingUp, cx),
+            Step::Doubting { .. } | Step::Watching { .. } => self.over(Standing::ComingUp, cx),
             Step::Closing { job: Some(_), .. } => self.over(Standing::FailedStopped, cx),
             // What was said to systemd must be heard before we go.
             Step::Calling(_) | Step::Closing { .. } => {}
@@ -150,19 +159,19 @@ impl Instance {
             return;
         }
         *asked = None;
+        let (run, is_watched) = (*run, *watched);
         match verdict {
-            Verdict::Passed if *watched => self.serve(cx),
-            Verdict::Passed => {
-                let run = *run;
-                self.watch(run, cx);
+            Verdict::Passed => self.passed(run, is_watched, cx),
+            Verdict::Unsure(why) if cx.policy.is_attended && !self.in_a_hurry => {
+                self.doubt(run, is_watched, why, cx);
             }
-            Verdict::NotYet(why) => {
+            Verdict::NotYet(why) | Verdict::Unsure(why) => {
                 *again = cx.now + *wait;
                 *wait = (*wait * 2).min(PROBE_WAITS.1);
                 self.note(format!("{why}, trying again"), cx);
             }
             // The group's sockets are down, and it is none the worse: the roll will find out.
-            Verdict::NoSocket(_) if *watched => self.serve(cx),
+            Verdict::NoSocket(_) if is_watched => self.serve(cx),
             Verdict::NoSocket(what) => self.fail(Failure::NoSocket { what }, cx),
         }
     }
@@ -181,9 +190,16 @@ impl Instance {
     fn take_in(&mut self, before: &UnitState, cx: &mut Context) {
         match &self.step {
             Step::Looking => self.looked(before.active, cx),
+            Step::Hooking { run: None, .. } => {
+                if let Some(failure) = self.meddled_with() {
+                    self.fail(failure, cx);
+                }
+            }
             Step::Working { .. } => self.read_at_work(cx),
             Step::Holding { .. } => self.read_while_down(cx),
-            Step::Proving { run, .. } => {
+            Step::Proving { run, .. }
+            | Step::Doubting { run, .. }
+            | Step::Hooking { run: Some(run), .. } => {
                 if let Some(failure) = run.strayed(&self.state) {
                     self.fail(failure, cx);
                 }

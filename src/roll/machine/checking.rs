@@ -7,6 +7,8 @@ use crate::roll::event::{Action, GroupState, Moment, Slot, Ticket};
 use crate::roll::floor;
 use crate::roll::instance::{Instance, READ_INTERVAL};
 use crate::roll::outcome::Reason;
+use crate::roll::plan::Part;
+use crate::roll::record::Record;
 
 /// A group that cannot be read for so long is out of reach.
 const GROUP_LIMIT: Duration = Duration::from_secs(60);
@@ -32,7 +34,12 @@ impl Roll {
         }
         self.group = state;
         self.look_back(now, actions);
+        self.make_it_fit(then);
         if let Err(what) = self.is_in_order(then) {
+            if self.any_failed() {
+                let text = format!("no more is taken: {what}");
+                actions.push(Action::Record(Record::Note { instance: None, text }));
+            }
             self.sickness = Some(self.blame(what));
         } else if !self.must_wind_down() || self.is_checking_its_end() {
             self.go_on(then, now, actions);
@@ -49,8 +56,21 @@ impl Roll {
     pub(super) fn is_in_order(&self, then: Next) -> Result<(), String> {
         floor::sockets(&self.group)?;
         match then {
-            Next::Begin(batch) => floor::floor(&self.plan, batch, &self.group),
+            Next::Open => floor::floor(&self.plan, &self.parts[0].slots, &self.group),
+            Next::Begin(part) => floor::floor(&self.plan, &self.parts[part].slots, &self.group),
             Next::PauseBefore(_) | Next::End => Ok(()),
+        }
+    }
+
+    /// After a failure the group can bear less: what is too much at once is taken in parts.
+    fn make_it_fit(&mut self, then: Next) {
+        let Next::Begin(part) = then else { return };
+        let room = floor::room(&self.plan, &self.parts[part].slots, &self.group);
+        let is_too_much = (1..self.parts[part].slots.len()).contains(&room);
+        if self.any_failed() && is_too_much {
+            let Part { batch, slots } = &mut self.parts[part];
+            let rest = Part { batch: *batch, slots: slots.split_off(room) };
+            self.parts.insert(part + 1, rest);
         }
     }
 

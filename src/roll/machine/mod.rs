@@ -1,29 +1,37 @@
 //! The walk over the batches: what begins when, and when it is over.
 //!
 //! ```text
-//! Unbegun ─► Checking ─► Batch ─► Checking ─► Pausing ─► Checking ─► Batch … ─► Over
+//! Unbegun ─► Checking ─► Batch ─► Checking ─► Pausing ─► Checking ─► Batch … ─► Ending ─► Over
+//!             │      ▲                                                        AfterRoll=
+//!             └Opening┘ BeforeRoll=
 //! ```
 //!
 //! After a failure or an interrupt nothing new begins; what is in flight is brought to its end.
-//! The same holds while it is paused, until it goes on from where it was.
+//! With `OnFailure=continue` a failure is no reason to end, as long as the group can bear it.
+//! While it is paused nothing new begins either, until it goes on from where it was.
 
 mod checking;
+mod hooks;
 mod pacing;
 
 use std::time::Duration;
 
 use super::event::{Action, Event, GroupState, Moment, Slot, Ticket};
 use super::instance::{Context, Instance};
-use super::outcome::{Outcome, Reason};
+use super::outcome::{Failure, Outcome, Reason};
 use super::phase::Phase;
-use super::plan::Plan;
+use super::plan::{Part, Plan};
+use super::policy::{Hook, OnFailure};
 use super::record::Record;
+use hooks::Hooked;
 
 /// A roll under way.
 #[derive(Debug)]
 pub struct Roll {
     plan: Plan,
     instances: Vec<Instance>,
+    /// What is taken at once, in order: the plan's, or less where the group has got weaker.
+    parts: Vec<Part>,
     stage: Stage,
     group: GroupState,
     interrupts: u32,
@@ -34,20 +42,27 @@ pub struct Roll {
     paused: Option<Moment>,
     /// What is wrong with the group as a whole.
     sickness: Option<Reason>,
+    /// The first hook or step has begun, so that the last hook is due.
+    is_open: bool,
+    /// How it ends, while the last hook runs.
+    ending: Option<Reason>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
     Unbegun,
     Checking { then: Next, since: Moment, again: Moment, valid_from: Ticket },
+    Opening(Hooked),
     Batch(usize),
     Pausing { since: Moment, next: usize },
+    Ending(Hooked),
     Over,
 }
 
 /// What follows when the group is found in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Next {
+    Open,
     Begin(usize),
     PauseBefore(usize),
     End,
@@ -59,6 +74,7 @@ impl Roll {
         let members = plan.members().iter().enumerate();
         let instances = members.map(|(i, member)| Instance::new(Slot(i), member.clone())).collect();
         Self {
+            parts: plan.parts().to_vec(),
             pause: plan.policy().pause,
             plan,
             instances,
@@ -68,6 +84,8 @@ impl Roll {
             last_ticket: Ticket::default(),
             paused: None,
             sickness: None,
+            is_open: false,
+            ending: None,
         }
     }
 
@@ -81,10 +99,12 @@ impl Roll {
     /// Once [`Action::Finish`] was returned, every further event is ignored.
     pub fn handle(&mut self, event: Event, now: Moment) -> Vec<Action> {
         let mut actions = Vec::new();
-        if self.stage != Stage::Over {
-            self.take(event, now, &mut actions);
+        match self.stage {
+            Stage::Over => {}
+            Stage::Ending(_) => self.take_at_the_end(event, now, &mut actions),
+            _ => self.take(event, now, &mut actions),
         }
-        if self.stage != Stage::Over {
+        if !self.is_ending() {
             self.tick(now, &mut actions);
             self.walk_on(now, &mut actions);
         }
@@ -94,13 +114,16 @@ impl Roll {
     /// When it wants an [`Event::Tick`] if nothing happens before; `None` once it is over, and
     /// while it is paused and nothing is in hand.
     pub fn wake_at(&self) -> Option<Moment> {
+        if let Stage::Opening(hooked) | Stage::Ending(hooked) = self.stage {
+            return Some(hooked.until);
+        }
         let of_an_instance = self.instances.iter().filter_map(Instance::wake_at).min();
         of_an_instance.or(match self.stage {
             _ if self.is_held() => None,
             Stage::Unbegun => Some(Moment::default()),
             Stage::Checking { again, .. } => Some(again),
             Stage::Pausing { since, .. } => Some(since + self.pause),
-            Stage::Batch(_) | Stage::Over => None,
+            Stage::Opening(_) | Stage::Batch(_) | Stage::Ending(_) | Stage::Over => None,
         })
     }
 
@@ -125,6 +148,15 @@ impl Roll {
             Event::Probed { slot, ticket, verdict } => {
                 self.with(slot, now, actions, |it, cx| it.probed(ticket, verdict, cx));
             }
+            Event::Decided(decision) => {
+                let in_doubt = self.instances.iter().enumerate();
+                let in_doubt = in_doubt.filter_map(|(i, it)| Some((it.in_doubt_since()?, i)));
+                if let Some((_, first)) = in_doubt.min() {
+                    self.with(Slot(first), now, actions, |it, cx| it.decided(decision, cx));
+                }
+            }
+            Event::HookSaid { hook, slot, line } => self.hook_said(hook, slot, line, actions),
+            Event::HookEnded { ticket, result } => self.hook_ended(ticket, result, now, actions),
             Event::Reconnected => self.reconnected(now, actions),
             Event::Unreachable { why } => {
                 self.finish(Reason::Unreachable { error: why }, now, actions);
@@ -144,29 +176,36 @@ impl Roll {
             return;
         }
         let instances = self.plan.members().iter().map(|member| member.unit.clone()).collect();
-        let batches = self.plan.batches().len();
+        let batches = self.plan.batch_count();
         actions.push(Action::Record(Record::RollBegan { instances, batches }));
-        self.check(Next::Begin(0), now, actions);
+        self.check(Next::Open, now, actions);
     }
 
     fn go_on(&mut self, next: Next, now: Moment, actions: &mut Vec<Action>) {
         match next {
-            Next::Begin(batch) => self.begin_batch(batch, now, actions),
+            Next::Open if self.plan.policy().before_roll => {
+                self.is_open = true;
+                self.stage = Stage::Opening(self.run_hook(Hook::BeforeRoll, None, now, actions));
+            }
+            Next::Open => self.begin_part(0, now, actions),
+            Next::Begin(part) => self.begin_part(part, now, actions),
             Next::PauseBefore(next) => {
                 self.stage = Stage::Pausing { since: now, next };
                 actions.push(Action::Record(Record::Pausing { span: self.pause }));
             }
+            Next::End if self.any_failed() => self.finish(Reason::Failed, now, actions),
             Next::End => self.finish(Reason::Done, now, actions),
         }
     }
 
-    fn begin_batch(&mut self, batch: usize, now: Moment, actions: &mut Vec<Action>) {
-        self.stage = Stage::Batch(batch);
-        let slots = self.plan.batches()[batch].clone();
+    fn begin_part(&mut self, part: usize, now: Moment, actions: &mut Vec<Action>) {
+        self.stage = Stage::Batch(part);
+        self.is_open = true;
+        let Part { batch, slots } = self.parts[part].clone();
         let unit = |slot: &Slot| self.plan.member(*slot).unit.clone();
         actions.push(Action::Record(Record::BatchBegan {
-            batch: batch + 1,
-            of: self.plan.batches().len(),
+            batch,
+            of: self.plan.batch_count(),
             instances: slots.iter().map(unit).collect(),
         }));
         for slot in slots {
@@ -196,7 +235,8 @@ impl Roll {
         if self.must_wind_down() {
             self.each(now, actions, Instance::stand_back);
         }
-        if self.instances.iter().any(Instance::is_busy) {
+        self.open_in_time(now, actions);
+        if self.instances.iter().any(Instance::is_busy) || matches!(self.stage, Stage::Opening(_)) {
             return;
         }
         if self.must_wind_down() && !self.is_checking_its_end() && !self.has_come_through() {
@@ -205,7 +245,7 @@ impl Roll {
         }
         match self.stage {
             _ if self.is_held() => {}
-            Stage::Batch(batch) => self.check(self.after(batch), now, actions),
+            Stage::Batch(part) => self.check(self.after(part), now, actions),
             Stage::Pausing { since, next } if now >= since + self.pause => {
                 self.check(Next::Begin(next), now, actions);
             }
@@ -214,21 +254,31 @@ impl Roll {
         }
     }
 
-    fn after(&self, batch: usize) -> Next {
-        match (batch + 1 < self.plan.batches().len(), self.pause.is_zero()) {
-            (false, _) => Next::End,
-            (true, true) => Next::Begin(batch + 1),
-            (true, false) => Next::PauseBefore(batch + 1),
+    fn after(&self, part: usize) -> Next {
+        let Some(next) = self.parts.get(part + 1) else { return Next::End };
+        let is_other_batch = next.batch != self.parts[part].batch;
+        match is_other_batch && !self.pause.is_zero() {
+            false => Next::Begin(part + 1),
+            true => Next::PauseBefore(part + 1),
         }
     }
 
     /// Nothing new begins any more.
     fn must_wind_down(&self) -> bool {
-        self.interrupts > 0 || self.sickness.is_some() || self.any_failed()
+        let ends_it = |failure: &Failure| match self.plan.policy().on_failure {
+            OnFailure::Stop => true,
+            OnFailure::Continue => failure.ends_every_roll(),
+        };
+        let failed = || self.instances.iter().filter_map(Instance::failure).any(ends_it);
+        self.interrupts > 0 || self.sickness.is_some() || failed()
     }
 
     fn any_failed(&self) -> bool {
-        self.instances.iter().any(Instance::has_failed)
+        self.instances.iter().any(|it| it.failure().is_some())
+    }
+
+    fn is_ending(&self) -> bool {
+        matches!(self.stage, Stage::Ending(_) | Stage::Over)
     }
 
     /// An interrupt after the last instance does not keep the roll from ending well.
@@ -251,7 +301,17 @@ impl Roll {
         }
     }
 
+    /// The last hook hears how it went; who interrupts twice does not wait for it.
     fn finish(&mut self, reason: Reason, now: Moment, actions: &mut Vec<Action>) {
+        if !self.plan.policy().after_roll || !self.is_open || self.interrupts > 1 {
+            return self.conclude(reason, now, actions);
+        }
+        let told = Some(reason.clone());
+        self.ending = Some(reason);
+        self.stage = Stage::Ending(self.run_hook(Hook::AfterRoll, told, now, actions));
+    }
+
+    fn conclude(&mut self, reason: Reason, now: Moment, actions: &mut Vec<Action>) {
         self.stage = Stage::Over;
         let instances = self.instances.iter().map(Instance::outcome).collect();
         let outcome = Outcome { reason, instances, took: now.0 };

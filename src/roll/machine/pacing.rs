@@ -24,9 +24,10 @@ impl Roll {
     fn comes_next(&self) -> Option<Next> {
         match self.stage {
             Stage::Checking { then, .. } => Some(then),
-            Stage::Batch(batch) => Some(self.after(batch)),
+            Stage::Opening(_) => Some(Next::Begin(0)),
+            Stage::Batch(part) => Some(self.after(part)),
             Stage::Pausing { next, .. } => Some(Next::Begin(next)),
-            Stage::Unbegun | Stage::Over => None,
+            Stage::Unbegun | Stage::Ending(_) | Stage::Over => None,
         }
     }
 

@@ -1,0 +1,161 @@
+//! Which file speaks for whom, and in which order.
+//!
+//! ```text
+//! about the whole:    worker@.service  worker.service    worker@.service.d/  worker.service.d/
+//! about an instance:  worker.service   worker@.service   worker.service.d/   worker@*.service.d/
+//!                     └──── unit files, later wins ───┘  └────── drop-ins, later wins ─────┘
+//! ```
+//!
+//! A drop-in of an administrator's thus always beats a unit file of a package. A file that not
+//! every instance of the group has (`worker@3.service.d/`) cannot speak for the whole.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::settings::{About, Origin, Settings};
+use super::unit_file::{Assignment, Stray, section};
+
+const SECTION: &str = "X-Roll";
+
+/// The files that systemd read a unit from.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct UnitFiles {
+    /// The unit file itself.
+    pub fragment: Vec<PathBuf>,
+    /// Its drop-ins, in the order in which they count.
+    pub drop_ins: Vec<PathBuf>,
+}
+
+/// What is to be done with the group as a whole, and with each of its instances.
+#[derive(Debug, Default)]
+pub struct Policies {
+    /// What concerns the whole.
+    pub whole: Settings,
+    /// What concerns each instance, by unit name.
+    pub instances: BTreeMap<String, Arc<Settings>>,
+    /// What is not as it should be, and does no harm; a sentence each, with file and line.
+    pub warnings: Vec<String>,
+}
+
+impl Policies {
+    /// Reads every file that speaks for the group or an instance, and puts the command line on top.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong, with file and line: a value that cannot be read, or a file.
+    pub fn of<'a>(
+        group: &UnitFiles,
+        instances: impl Iterator<Item = (&'a str, &'a UnitFiles)> + Clone,
+        command_line: &Settings,
+    ) -> Result<Self, String> {
+        let mut reader = Reader::default();
+        let common = common_files(instances.clone().map(|(_, files)| files));
+        let of_the_whole = [&common.fragment, &group.fragment, &common.drop_ins, &group.drop_ins];
+        let whole = reader.settings(About::Whole, of_the_whole)?.under(command_line);
+        let mut known = BTreeMap::<&UnitFiles, Arc<Settings>>::new();
+        let mut of_instances = BTreeMap::new();
+        for (unit, files) in instances {
+            let settings = match known.get(files) {
+                Some(settings) => settings.clone(),
+                None => {
+                    let own = [&group.fragment, &files.fragment, &group.drop_ins, &files.drop_ins];
+                    reader.speak_of_the_whole_in_vain(files, &common)?;
+                    Arc::new(reader.settings(About::Instance, own)?.under(command_line))
+                }
+            };
+            known.insert(files, settings.clone());
+            of_instances.insert(unit.to_owned(), settings);
+        }
+        Ok(Self { whole, instances: of_instances, warnings: reader.warnings })
+    }
+
+    /// What concerns this instance.
+    pub fn of_instance(&self, unit: &str) -> Arc<Settings> {
+        self.instances.get(unit).cloned().unwrap_or_default()
+    }
+}
+
+/// The files that all of them have.
+fn common_files<'a>(mut all: impl Iterator<Item = &'a UnitFiles>) -> UnitFiles {
+    let mut common = all.next().cloned().unwrap_or_default();
+    for files in all {
+        common.fragment.retain(|file| files.fragment.contains(file));
+        common.drop_ins.retain(|file| files.drop_ins.contains(file));
+    }
+    common
+}
+
+/// Reads each file once.
+#[derive(Default)]
+struct Reader {
+    files: BTreeMap<PathBuf, Arc<Vec<Assignment>>>,
+    warnings: Vec<String>,
+}
+
+impl Reader {
+    fn settings(&mut self, about: About, files: [&Vec<PathBuf>; 4]) -> Result<Settings, String> {
+        let mut settings = Settings::default();
+        for path in files.into_iter().flatten() {
+            let shared: Arc<Path> = path.as_path().into();
+            for Assignment { key, value, line } in self.read(path)?.iter() {
+                let Some(key) = Settings::key(key).filter(|key| key.about == about) else {
+                    continue;
+                };
+                let from = Origin::File(shared.clone(), *line);
+                settings
+                    .set(key, value, from)
+                    .map_err(|why| format!("{}:{line}: {}= {why}", path.display(), key.name))?;
+            }
+        }
+        Ok(settings)
+    }
+
+    fn read(&mut self, path: &Path) -> Result<Arc<Vec<Assignment>>, String> {
+        if let Some(known) = self.files.get(path) {
+            return Ok(known.clone());
+        }
+        let bytes = std::fs::read(path).map_err(|why| format!("{}: {why}", path.display()))?;
+        let mut assignments = Vec::new();
+        for found in section(&bytes, SECTION) {
+            match found {
+                Ok(it) if Settings::key(&it.key).is_some() => assignments.push(it),
+                Ok(Assignment { key, line, .. }) => {
+                    self.warn(path, line, &format!("{key}= is no setting of a roll, and ignored"));
+                }
+                Err(Stray { line, what }) => {
+                    self.warn(path, line, &format!("the line {what}, and is ignored"));
+                }
+            }
+        }
+        let assignments = Arc::new(assignments);
+        self.files.insert(path.to_owned(), assignments.clone());
+        Ok(assignments)
+    }
+
+    fn speak_of_the_whole_in_vain(
+        &mut self,
+        files: &UnitFiles,
+        common: &UnitFiles,
+    ) -> Result<(), String> {
+        let is_own =
+            |file: &&PathBuf| !common.fragment.contains(file) && !common.drop_ins.contains(file);
+        let own = files.fragment.iter().chain(&files.drop_ins).filter(is_own);
+        for path in own {
+            for Assignment { key, line, .. } in self.read(path)?.iter() {
+                if Settings::key(key).is_some_and(|key| key.about == About::Whole) {
+                    let why = "concerns the whole roll, and not every instance has this file";
+                    self.warn(path, *line, &format!("{key}= {why}: ignored"));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn warn(&mut self, path: &Path, line: usize, what: &str) {
+        let warning = format!("{}:{line}: {what}", path.display());
+        if !self.warnings.contains(&warning) {
+            self.warnings.push(warning);
+        }
+    }
+}
