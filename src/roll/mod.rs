@@ -25,7 +25,7 @@ mod share;
 mod story;
 mod unit;
 
-pub use event::{Action, Decision, Event, GroupState, Moment, Slot, Ticket, Verdict};
+pub use event::{Action, Decision, Event, GroupState, Guard, Moment, Slot, Ticket, Verdict};
 pub use machine::Roll;
 pub use outcome::{Failure, InstanceOutcome, Outcome, Reason, Standing};
 pub use phase::Phase;

@@ -163,6 +163,8 @@ impl<'a> Driver<'a> {
             Action::ReadGroup { ticket } => self.read_group(ticket),
             Action::ReadUnit { slot, ticket } => self.read_unit(slot, ticket),
             Action::Restart(slot) => self.call(slot, Wish::Restart),
+            Action::Arm { slot, guard, within } => self.arm(slot, guard, within),
+            Action::Disarm(slot) => self.disarm(slot),
             Action::Stop(slot) => self.call(slot, Wish::Stop),
             Action::StopForGood(slot) => self.call(slot, Wish::StopForGood),
             Action::Start(slot) => self.call(slot, Wish::Start),

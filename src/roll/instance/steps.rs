@@ -29,7 +29,10 @@ impl Instance {
             (false, true) => Verb::Restart,
             (false, false) => Verb::Stop,
         };
-        self.call(verb, cx);
+        match verb {
+            Verb::Stop => self.arm(cx),
+            _ => self.call(verb, cx),
+        }
     }
 
     /// Whether somebody else has touched it: since it was drained, if it was.
@@ -119,6 +122,9 @@ impl Instance {
         self.step = Step::Holding { until: cx.now + pause };
         self.deadline = cx.now + pause + self.member.turn.timeout;
         self.enter(Phase::Stopped, cx);
+        if !pause.is_zero() {
+            self.arm_while_down(cx);
+        }
     }
 
     pub(super) fn read_while_down(&mut self, cx: &mut Context) {
@@ -136,6 +142,7 @@ impl Instance {
 
     pub(super) fn prove(&mut self, run: Run, cx: &mut Context) {
         self.run = Some(run);
+        self.disarm(cx);
         self.enter(Phase::Probing, cx);
         if let Some(limit) = self.member.turn.health_timeout {
             self.deadline = cx.now + limit;

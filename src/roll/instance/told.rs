@@ -31,7 +31,8 @@ impl Instance {
 
     /// Nothing new may begin: not this one either, if it was only looked at.
     pub(in crate::roll) fn stand_back(&mut self, cx: &mut Context) {
-        if matches!(self.step, Step::Looking) && !self.is_drained {
+        if self.is_untouched() && !self.is_drained {
+            self.disarm(cx);
             self.over(Standing::Untouched, cx);
         }
     }
@@ -42,6 +43,7 @@ impl Instance {
             // A balancer sends it nothing any more: it is in hand.
             Step::Calling(verb) if self.is_drained => self.call_again(verb, cx),
             Step::Calling(_) if !self.stopped_by_us => {
+                self.disarm(cx);
                 self.enter(Phase::Pending, cx);
                 self.over(Standing::Untouched, cx);
             }
@@ -59,13 +61,16 @@ impl Instance {
             }
             Step::Holding { .. } => self.close(Verb::Start, cx),
             Step::Hooking { .. } => self.cut_short(cx),
-            Step::Looking if self.is_drained => self.cut_short(cx),
+            Step::Looking | Step::Arming { .. } if self.is_drained => {
+                self.disarm(cx);
+                self.cut_short(cx);
+            }
             Step::Working { .. } | Step::Proving { .. } => self.over(Standing::ComingUp, cx),
             Step::Doubting { .. } | Step::Watching { .. } => self.over(Standing::ComingUp, cx),
             Step::Closing { job: Some(_), .. } => self.over(Standing::FailedStopped, cx),
             // What was said to systemd must be heard before we go.
             Step::Calling(_) | Step::Closing { .. } => {}
-            Step::Waiting | Step::Looking | Step::Over => {}
+            Step::Waiting | Step::Looking | Step::Arming { .. } | Step::Over => {}
         }
     }
 
@@ -169,6 +174,7 @@ impl Instance {
                 *again = cx.now + *wait;
                 *wait = (*wait * 2).min(PROBE_WAITS.1);
                 self.note(format!("{why}, trying again"), cx);
+                self.last_verdict = Some(why);
             }
             // The group's sockets are down, and it is none the worse: the roll will find out.
             Verdict::NoSocket(_) if is_watched => self.serve(cx),
@@ -190,6 +196,11 @@ impl Instance {
     fn take_in(&mut self, before: &UnitState, cx: &mut Context) {
         match &self.step {
             Step::Looking => self.looked(before.active, cx),
+            Step::Arming { .. } => {
+                if let Some(failure) = self.meddled_with() {
+                    self.fail(failure, cx);
+                }
+            }
             Step::Hooking { run: None, .. } => {
                 if let Some(failure) = self.meddled_with() {
                     self.fail(failure, cx);
@@ -221,6 +232,7 @@ impl Instance {
     pub(in crate::roll) fn tick(&mut self, cx: &mut Context) {
         match &self.step {
             Step::Holding { until } if cx.now >= *until => return self.call(Verb::Start, cx),
+            Step::Arming { again } if cx.now >= *again => self.arm(cx),
             Step::Closing { verb, called: false, again, .. } if cx.now >= *again => {
                 let verb = *verb;
                 self.call_to_close(verb, cx);
