@@ -210,7 +210,7 @@ pub enum Event {
     LogFailed {
         /// What happened.
         what: String,
-        /// The instances whose stop or restart was not asked for, because it was not written down.
+        /// The instances whose job was not asked for, because it was not written down.
         held_back: Vec<Slot>,
     },
 }

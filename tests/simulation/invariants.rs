@@ -22,6 +22,8 @@ pub(crate) struct Watch {
     up_at_batch: Vec<bool>,
     /// Nothing new may begin any more.
     winding_down: bool,
+    /// Nothing new may begin for now.
+    paused: bool,
 }
 
 impl Watch {
@@ -35,6 +37,7 @@ impl Watch {
             given_up: BTreeSet::new(),
             up_at_batch: Vec::new(),
             winding_down: false,
+            paused: false,
         }
     }
 
@@ -43,6 +46,8 @@ impl Watch {
         match action {
             Action::Restart(slot) | Action::Stop(slot) => {
                 self.keeps_the_floor(*slot, world);
+                let is_stop = matches!(action, Action::Stop(_));
+                assert!(!is_stop || world.is_guarded(*slot), "{slot:?} is stopped without a guard");
                 self.touches(*slot);
             }
             Action::Start(slot) => self.touches(*slot),
@@ -52,10 +57,18 @@ impl Watch {
         }
     }
 
+    /// What it was to do could not be written down.
+    pub(crate) fn loses_the_log(&mut self) {
+        self.winding_down = true;
+    }
+
     fn hears(&mut self, record: &Record, world: &World) {
         match record {
             Record::InstanceFailed { .. } | Record::Interrupted { .. } => self.winding_down = true,
+            Record::Paused { .. } => self.paused = true,
+            Record::Resumed { .. } => self.paused = false,
             Record::BatchBegan { .. } => {
+                assert!(!self.paused, "a batch begins while it is paused");
                 let is_old_news = |since| world.now.since(since) > NEWS_TAKES;
                 assert!(!world.socket_down_since.is_some_and(is_old_news), "without its socket");
                 self.those_rolled_serve(world);
@@ -149,6 +162,11 @@ impl Watch {
             }
             Reason::Unreachable { .. } | Reason::HookFailed { .. } => {}
         }
+    }
+
+    /// Long after a kill.
+    pub(crate) fn nobody_is_left_down(&self, world: &World) {
+        (0..self.members.len()).for_each(|i| self.is_not_left_down(i, world));
     }
 
     /// No instance that was running is left down by us.

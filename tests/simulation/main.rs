@@ -10,6 +10,7 @@
 //! ROLL_SCHEDULES=1000000 cargo test --features ctl --test simulation
 //! ```
 
+mod aftermath;
 mod invariants;
 mod run;
 mod world;
@@ -38,7 +39,8 @@ fn holds_its_invariants_in_every_schedule() {
     }
     println!("{schedules} schedules ended: {reasons:?}");
     // A world in which every roll ended the same way would show nothing.
-    for reason in ["done", "failed", "group_sick", "refused", "unreachable", "interrupted"] {
+    let told = ["done", "failed", "group_sick", "refused", "unreachable", "interrupted", "killed"];
+    for reason in told {
         assert!(reasons.get(reason).is_some_and(|count| *count > schedules / 1000), "{reasons:?}");
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use fastrand::Rng;
 use rollctl::roll::{Action, Event, Member, Moment, Outcome, Plan, Policy, Roll, Share, Turn};
 
+use super::aftermath;
 use super::invariants::Watch;
 use super::world::World;
 
@@ -25,47 +26,102 @@ pub(crate) fn schedule(seed: u64, aloud: bool) -> Told {
             break drawn;
         }
     };
+    // One in four is killed, at any event.
+    let killed_at = if rng.u32(..4) == 0 { rng.usize(..300) } else { MOST_EVENTS };
     let mut world = World::of(&plan, rng, &bystanders);
-    let mut watch = Watch::new(&plan, &world);
-    let mut roll = Roll::new(plan);
-    let mut actions = Vec::new();
-    let mut ended: Option<Outcome> = None;
-    for _ in 0..MOST_EVENTS {
-        let Some(event) = next_event(&mut world, &roll) else { continue };
-        if aloud {
-            println!("{:>9.3} {event:?}", world.now.0.as_secs_f64());
+    let mut walk = Walk::begin(plan, &world, aloud);
+    if let Some(outcome) = walk.on(&mut world, killed_at) {
+        return Told { reason: outcome.reason.word(), actions: walk.actions };
+    }
+    assert!(killed_at < MOST_EVENTS, "the roll does not end");
+    aftermath::of(walk, world, aloud)
+}
+
+/// A roll on its way through a world.
+pub(crate) struct Walk {
+    pub(crate) roll: Roll,
+    pub(crate) watch: Watch,
+    pub(crate) actions: Vec<(Moment, Action)>,
+    /// The driver's: the heart was told that its log is broken.
+    log_has_failed: bool,
+    aloud: bool,
+}
+
+impl Walk {
+    pub(crate) fn begin(plan: Plan, world: &World, aloud: bool) -> Self {
+        let watch = Watch::new(&plan, world);
+        Self { roll: Roll::new(plan), watch, actions: Vec::new(), log_has_failed: false, aloud }
+    }
+
+    /// Goes on for so many events; its outcome, if it has ended by then.
+    pub(crate) fn on(&mut self, world: &mut World, events: usize) -> Option<Outcome> {
+        let mut at_once = None;
+        for _ in 0..events {
+            let next = at_once.take().or_else(|| next_event(world, &self.roll));
+            let Some(event) = next else { continue };
+            if self.aloud {
+                println!("{:>9.3} {event:?}", world.now.0.as_secs_f64());
+            }
+            let todo = self.roll.handle(event, world.now);
+            let (todo, failed) = self.write_down(todo, world);
+            at_once = failed;
+            if let Some(outcome) = self.perform(todo, world) {
+                return Some(outcome);
+            }
         }
-        let todo = roll.handle(event, world.now);
+        None
+    }
+
+    /// What the driver does when the disk is full: see its own `hold_back`.
+    fn write_down(&mut self, todo: Vec<Action>, world: &World) -> (Vec<Action>, Option<Event>) {
+        let is_told = todo.iter().any(|action| matches!(action, Action::Record(_)));
+        if !is_told || !world.log_fails || self.log_has_failed {
+            return (todo, None);
+        }
+        self.log_has_failed = true;
+        self.watch.loses_the_log();
+        let slot = |action: &Action| match action {
+            Action::Restart(slot) | Action::Stop(slot) | Action::Start(slot) => Some(*slot),
+            _ => None,
+        };
+        let (back, rest): (Vec<_>, Vec<_>) = todo.into_iter().partition(|it| slot(it).is_some());
+        let held_back = back.iter().filter_map(slot).collect();
+        (rest, Some(Event::LogFailed { what: "the disk is full".to_owned(), held_back }))
+    }
+
+    fn perform(&mut self, todo: Vec<Action>, world: &mut World) -> Option<Outcome> {
+        let mut ended: Option<Outcome> = None;
         for action in todo {
-            if aloud {
+            if self.aloud {
                 println!("{:>9.3}    => {action:?}", world.now.0.as_secs_f64());
             }
             assert!(ended.is_none(), "an action after the end: {action:?}");
-            watch.sees(&action, &world);
+            self.watch.sees(&action, world);
             world.perform(&action);
             if let Action::Finish(outcome) = &action {
                 ended = Some(outcome.clone());
             }
-            actions.push((world.now, action));
+            self.actions.push((world.now, action));
         }
-        watch.looks_at(&world);
-        if let Some(outcome) = ended {
-            watch.judges(&outcome, &world);
-            return Told { reason: outcome.reason.word(), actions };
+        self.watch.looks_at(world);
+        if let Some(outcome) = &ended {
+            self.watch.judges(outcome, world);
         }
+        ended
     }
-    panic!("the roll does not end");
 }
 
 /// What happens first: something in the world, or the moment the heart waits for.
 fn next_event(world: &mut World, roll: &Roll) -> Option<Event> {
-    let wake = roll.wake_at().expect("a roll that is not over waits for some moment");
-    match world.next_at() {
-        Some(at) if at <= wake => world.step(),
-        _ => {
+    match (world.next_at(), roll.wake_at()) {
+        (Some(at), Some(wake)) if at <= wake => world.step(),
+        // It is paused, and nothing is in hand.
+        (Some(_), None) => world.step(),
+        (_, Some(wake)) => {
             world.now = world.now.max(wake);
             Some(Event::Tick)
         }
+        (None, None) => panic!("a roll that is neither over nor paused waits for some moment"),
     }
 }
 

@@ -25,11 +25,12 @@ impl Driver<'_> {
         }
     }
 
-    /// Without a log nobody could go on after our death: no instance that serves is touched any
-    /// more, and what is in hand is finished.
+    /// Without a log nobody could go on after our death: no instance is touched any more, but
+    /// those in hand, for which the heart asks again.
     fn hold_back(&mut self, actions: Vec<Action>, error: &std::io::Error) -> Vec<Action> {
         self.log_has_failed = true;
-        let (back, rest): (Vec<_>, Vec<_>) = actions.into_iter().partition(takes_down);
+        let (back, rest): (Vec<_>, Vec<_>) =
+            actions.into_iter().partition(|action| slot_of(action).is_some());
         let path = self.log.path().display();
         let what = format!("its event log {path} cannot be written: {error}");
         let held_back = back.iter().filter_map(slot_of).collect();
@@ -49,13 +50,10 @@ fn is_step(action: &Action) -> bool {
     }
 }
 
-fn takes_down(action: &Action) -> bool {
-    matches!(action, Action::Restart(_) | Action::Stop(_))
-}
-
+/// The instance that a job is asked for.
 fn slot_of(action: &Action) -> Option<Slot> {
     match action {
-        Action::Restart(slot) | Action::Stop(slot) => Some(*slot),
+        Action::Restart(slot) | Action::Stop(slot) | Action::Start(slot) => Some(*slot),
         _ => None,
     }
 }

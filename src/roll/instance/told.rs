@@ -40,9 +40,12 @@ impl Instance {
     /// What it was to be told could not be written down, and was not said: it is as it was.
     pub(in crate::roll) fn hold_back(&mut self, cx: &mut Context) {
         match self.step {
-            // A balancer sends it nothing any more: it is in hand.
-            Step::Calling(verb) if self.is_drained => self.call_again(verb, cx),
-            Step::Calling(_) if !self.stopped_by_us => {
+            // It is down by our hand, or a balancer sends it nothing any more: it is in hand.
+            Step::Calling(verb) if self.stopped_by_us || self.is_drained => {
+                self.call_again(verb, cx);
+            }
+            Step::Closing { verb, .. } => self.call_to_close(verb, cx),
+            Step::Calling(_) => {
                 self.disarm(cx);
                 self.enter(Phase::Pending, cx);
                 self.over(Standing::Untouched, cx);
