@@ -19,6 +19,14 @@ pub enum Error {
         /// Where they were looked for.
         scope: Scope,
     },
+    /// No roll of this group is on record.
+    #[error("no roll of {group} is on record\n  next: {}", next_status(*scope))]
+    NoRoll {
+        /// The group, as written.
+        group: String,
+        /// Where it was looked for.
+        scope: Scope,
+    },
     /// systemd is unreachable, or refuses.
     #[error("{doing}: {source}\n  next: {next}")]
     Systemd {
@@ -39,7 +47,7 @@ impl Error {
     pub fn exit_status(&self) -> ExitStatus {
         match self {
             Self::Usage(_) => ExitStatus::Usage,
-            Self::NothingMatched { .. } => ExitStatus::NothingMatched,
+            Self::NothingMatched { .. } | Self::NoRoll { .. } => ExitStatus::NothingMatched,
             Self::Systemd { .. } => ExitStatus::Systemd,
             Self::Refused(_) => ExitStatus::Refused,
         }
@@ -50,6 +58,14 @@ impl Error {
         let next = scope.systemctl("status");
         Self::Systemd { doing: doing.into(), source, next }
     }
+}
+
+fn next_status(scope: Scope) -> String {
+    let (this, other) = match scope {
+        Scope::System => ("rollctl status", "rollctl status --user"),
+        Scope::User => ("rollctl status --user", "rollctl status"),
+    };
+    format!("{this}, or {other} for the other manager")
 }
 
 fn next_list(scope: Scope) -> String {

@@ -7,6 +7,7 @@
 
 mod advice;
 mod command;
+mod control;
 mod driver;
 mod error;
 mod exit;
@@ -15,6 +16,9 @@ mod hooks;
 mod journal;
 mod lock;
 mod log;
+mod look;
+mod orders;
+mod outdated;
 mod pattern;
 mod policy;
 mod reload;
@@ -25,11 +29,13 @@ mod select;
 mod signals;
 mod systemd;
 mod unit_name;
+mod user;
 
 #[cfg(feature = "cli")]
 pub mod cli;
 
 pub use advice::advice;
+pub use control::{Command, Control, give, owner};
 pub use driver::drive;
 pub use error::Error;
 pub use exit::ExitStatus;
@@ -39,6 +45,8 @@ pub use gates::{
 pub use hooks::Hooks;
 pub use lock::Lock;
 pub use log::{Beginning, EventLog, Header, Life, Line, Shelf, Told};
+pub use look::{Fate, Look, last_roll};
+pub use orders::{Order, Orders};
 pub use pattern::{BadPattern, Choice, InstancePattern, Wanted};
 pub use policy::{
     About, CommandLine, Given, HookCommand, Key, Limit, Origin, Policies, Settings, UnitFiles,
@@ -47,6 +55,5 @@ pub use report::{Ending, Output, Report};
 pub use restart::{Request, restart};
 pub use scope::Scope;
 pub use select::{Group, Instance, LeftOut, Socket, all_groups, select};
-pub use signals::Signals;
 pub use systemd::{CallError, Heard, Properties, Systemd, UnitFile, Watch, Wish};
 pub use unit_name::{UnitName, natural};

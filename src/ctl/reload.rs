@@ -1,8 +1,8 @@
 //! Units that were edited and not read by systemd: read once, before the first step.
 
 use super::error::Error;
-use super::pattern::InstancePattern;
-use super::select::{Group, select};
+use super::restart::{Request, choose};
+use super::select::Group;
 use super::systemd::Systemd;
 
 /// The groups as systemd knows them once it has read what is on disk.
@@ -13,7 +13,7 @@ use super::systemd::Systemd;
 pub(super) async fn if_needed(
     systemd: &Systemd,
     groups: Vec<Group>,
-    patterns: &[InstancePattern],
+    request: &Request,
 ) -> Result<Vec<Group>, Error> {
     let Some(stale) = stale(&groups) else { return Ok(groups) };
     let scope = systemd.scope();
@@ -22,7 +22,7 @@ pub(super) async fn if_needed(
         source,
         next: scope.systemctl("daemon-reload"),
     })?;
-    let groups = select(systemd, patterns).await?;
+    let groups = choose(systemd, request).await?;
     match self::stale(&groups) {
         None => Ok(groups),
         Some(stale) => Err(Error::Refused(format!(

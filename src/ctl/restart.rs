@@ -9,13 +9,14 @@ use super::gates::Gates;
 use super::hooks::Hooks;
 use super::journal;
 use super::lock::Lock;
+use super::log::{Beginning, EventLog, Shelf, roll_id};
+use super::orders::Orders;
 use super::pattern::InstancePattern;
 use super::policy::Settings;
 use super::reload;
-use super::report::{Ending, Output, roll_id};
+use super::report::{Ending, Output};
 use super::scope::Scope;
 use super::select::{Group, select};
-use super::signals::Signals;
 use super::systemd::Systemd;
 use crate::roll::{Moment, Plan, Record};
 
@@ -30,10 +31,16 @@ pub struct Request {
     pub settings: Settings,
     /// Whether somebody is there to be asked.
     pub is_attended: bool,
+    /// Whether only those are meant that were started before they last changed.
+    pub outdated: bool,
     /// How long to wait for a roll of the same group to end.
     pub lock_wait: Duration,
     /// Who is told.
     pub output: Output,
+    /// The command line that asks for it: kept in the event log, to go on after a death.
+    pub command: Vec<String>,
+    /// The number of the roll that this one goes on with.
+    pub resumes: Option<u64>,
 }
 
 /// Rolls the groups one after the other, until all serve or one does not come back.
@@ -43,22 +50,28 @@ pub struct Request {
 /// When there is nothing to roll, or it may not be rolled; nothing was touched then.
 pub async fn restart(request: &Request) -> Result<ExitStatus, Error> {
     let systemd = connect(request.scope).await?;
-    let groups = select(&systemd, &request.patterns).await?;
+    let groups = choose(&systemd, request).await?;
+    if groups.is_empty() {
+        return Ok(ExitStatus::Serving);
+    }
     if !groups.iter().any(Group::needs_reload) {
         rolls(&groups, request)?;
     }
     let (_locks, groups) = lock(&systemd, groups, request).await?;
-    let groups = reload::if_needed(&systemd, groups, &request.patterns).await?;
+    let groups = reload::if_needed(&systemd, groups, request).await?;
     let rolls = rolls(&groups, request)?;
-    let mut signals = Signals::take().map_err(no_signals)?;
+    let mut orders = Orders::take().map_err(no_signals)?;
     for (at, roll) in rolls.into_iter().enumerate() {
         let (group, not_begun) = (&groups[at], &groups[at + 1..]);
+        orders.listen(request.scope, &group.name).map_err(|error| no_control(group, &error))?;
+        let mut log = begin_log(&systemd, group, roll.id.clone(), request).await?;
         let mut report = request.output.begin(group);
         for text in roll.warnings {
-            report.record(Moment::default(), &Record::Note { instance: None, text });
+            report.record(&log.line(Moment::default(), Record::Note { instance: None, text }));
         }
         let Roll { plan, gates, hooks, .. } = roll;
-        let outcome = drive(systemd.clone(), plan, gates, hooks, &mut signals, &mut *report).await;
+        let (systemd, report_to) = (systemd.clone(), &mut *report);
+        let outcome = drive(systemd, plan, gates, hooks, &mut orders, &mut log, report_to).await;
         let last_words = journal::last_words(request.scope, &outcome).await;
         report.end(&Ending { group, outcome: &outcome, last_words, not_begun });
         let status = ExitStatus::from(&outcome);
@@ -67,6 +80,19 @@ pub async fn restart(request: &Request) -> Result<ExitStatus, Error> {
         }
     }
     Ok(ExitStatus::Serving)
+}
+
+/// The groups with those instances that are to be rolled; not those of which there are none.
+pub(super) async fn choose(systemd: &Systemd, request: &Request) -> Result<Vec<Group>, Error> {
+    let mut groups = select(systemd, &request.patterns).await?;
+    if request.outdated {
+        groups.iter_mut().for_each(Group::keep_outdated);
+        let (some, none): (Vec<_>, Vec<_>) =
+            groups.into_iter().partition(|group| !group.instances.is_empty());
+        none.iter().for_each(|group| request.output.say_all_is_recent(group));
+        groups = some;
+    }
+    Ok(groups)
 }
 
 /// Connects, or says what to type.
@@ -98,13 +124,14 @@ async fn lock(
     }
     // Another roll may have changed what was read before.
     match locks.iter().any(|lock| lock.had_to_wait) {
-        true => Ok((locks, select(systemd, &request.patterns).await?)),
+        true => Ok((locks, choose(systemd, request).await?)),
         false => Ok((locks, groups)),
     }
 }
 
 /// All that is needed to roll one group.
 struct Roll {
+    id: String,
     plan: Plan,
     gates: Gates,
     hooks: Hooks,
@@ -117,9 +144,41 @@ fn rolls(groups: &[Group], request: &Request) -> Result<Vec<Roll>, Error> {
         let gates = Gates::of(group, &policies)?;
         let plan = group.plan(&policies, request.is_attended)?;
         let warnings = std::mem::take(&mut policies.warnings);
-        Ok(Roll { plan, gates, hooks: Hooks::of(group, policies, roll_id()), warnings })
+        let id = roll_id();
+        let hooks = Hooks::of(group, policies, id.clone());
+        Ok(Roll { id, plan, gates, hooks, warnings })
     };
     groups.iter().map(roll).collect()
+}
+
+/// The log comes before the first step, or there is none.
+async fn begin_log(
+    systemd: &Systemd,
+    group: &Group,
+    roll: String,
+    request: &Request,
+) -> Result<EventLog, Error> {
+    let life = systemd.life().await;
+    let life = life.map_err(|error| Error::systemd("cannot ask systemd", error, request.scope))?;
+    let shelf = Shelf::of(request.scope, &group.name);
+    let (command, resumes) = (request.command.clone(), request.resumes);
+    EventLog::begin(&shelf, &group.name, &Beginning { roll, life, command, resumes }).map_err(
+        |error| {
+            let dir = shelf.dir().display();
+            Error::Refused(format!(
+                "the event log of {} cannot be written in {dir}: {error}; nothing was touched\n  \
+             next: df -h {dir}",
+                group.name
+            ))
+        },
+    )
+}
+
+fn no_control(group: &Group, error: &std::io::Error) -> Error {
+    Error::Refused(format!(
+        "no other terminal could speak to the roll of {}: {error}; nothing was touched",
+        group.name
+    ))
 }
 
 fn no_signals(error: std::io::Error) -> Error {

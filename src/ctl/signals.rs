@@ -6,7 +6,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// SIGINT and SIGTERM, told as one.
 #[derive(Debug)]
-pub struct Signals {
+pub(super) struct Signals {
     int: Signal,
     term: Signal,
     _hup: Signal,
@@ -18,7 +18,7 @@ impl Signals {
     /// # Errors
     ///
     /// When the system does not let us.
-    pub fn take() -> io::Result<Self> {
+    pub(super) fn take() -> io::Result<Self> {
         Ok(Self {
             int: signal(SignalKind::interrupt())?,
             term: signal(SignalKind::terminate())?,
@@ -28,7 +28,7 @@ impl Signals {
     }
 
     /// Waits until somebody wants the roll to end.
-    pub async fn interrupted(&mut self) {
+    pub(super) async fn interrupted(&mut self) {
         tokio::select! {
             _ = self.int.recv() => {}
             _ = self.term.recv() => {}

@@ -107,9 +107,33 @@ impl Stage {
 
     /// `rollctl restart --user --json ARGUMENTS…`.
     pub fn begin_restart(&self, arguments: &[&str]) -> Rolling {
+        self.begin("restart", arguments)
+    }
+
+    /// `rollctl resume --user --json ARGUMENTS…` to the end.
+    pub fn resume(&self, arguments: &[&str]) -> Rolled {
+        self.begin("resume", arguments).end()
+    }
+
+    /// `rollctl status --user ARGUMENTS…`, which says that there is nothing.
+    pub fn status(&self, arguments: &[&str]) -> Rolled {
+        self.begin("status", arguments).end()
+    }
+
+    /// `rollctl VERB --user --json ARGUMENTS…`.
+    pub fn begin(&self, verb: &str, arguments: &[&str]) -> Rolling {
         let mut command = self.rollctl();
-        command.args(["restart", "--user", "--json"]).args(arguments);
+        command.args([verb, "--user", "--json"]).args(arguments);
         Rolling::begin(command)
+    }
+
+    /// `rollctl VERB --user ARGUMENTS…` as a unit of the lab: where systemd may see other files.
+    pub fn as_unit(&self, verb: &str, arguments: &[&str]) -> Command {
+        let program = self.lab.bring(env!("CARGO_BIN_EXE_rollctl").as_ref()).unwrap();
+        let mut command = self.lab.command("systemd-run");
+        command.args(["--user", "--wait", "--pipe", "--quiet", "--collect", "--"]).arg(program);
+        command.args([verb, "--user"]).args(arguments);
+        command
     }
 
     /// `rollctl` in the lab's environment.

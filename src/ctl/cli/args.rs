@@ -4,6 +4,9 @@ use std::io::{IsTerminal, stderr, stdin};
 
 use clap::{Args, Parser, Subcommand};
 
+use super::group::GroupArgs;
+use super::resume::ResumeArgs;
+use super::status::StatusArgs;
 use crate::ctl::policy::{Given, HookCommand, Limit, Origin, Settings};
 use crate::ctl::{ExitStatus, Health, InstancePattern, Output, Request, Scope};
 use crate::roll::{Batches, OnFailure, Share};
@@ -26,6 +29,14 @@ pub(super) enum Verb {
     Plan(RollArgs),
     /// List the instances: state, since, main process, restarts, memory, health
     List(ListArgs),
+    /// Tell what the last roll of a group did, or is doing
+    Status(StatusArgs),
+    /// Let the roll under way begin nothing new, until it is resumed
+    Pause(GroupArgs),
+    /// Go on with a paused roll, or with those that a dead or failed one left undone
+    Resume(ResumeArgs),
+    /// Let the roll under way finish what is in hand, and end
+    Abort(GroupArgs),
 }
 
 /// What `restart` and `plan` share.
@@ -33,9 +44,12 @@ pub(super) enum Verb {
 pub(super) struct RollArgs {
     /// Roll these: worker (the group), worker@2, worker@{1..4}, worker@*, nginx.service
     #[arg(required = true, value_name = "PATTERN")]
-    patterns: Vec<InstancePattern>,
+    pub(super) patterns: Vec<InstancePattern>,
     #[command(flatten)]
     policy: PolicyArgs,
+    /// Roll only those started before their unit or their program last changed
+    #[arg(long)]
+    outdated: bool,
     /// Wait so long for another roll of the same group to end
     #[arg(long, value_name = "SPAN", default_value = "0")]
     lock_wait: Span,
@@ -158,15 +172,10 @@ impl RollArgs {
             settings: self.policy.settings(),
             is_attended: !self.json && !self.quiet && is_attended(),
             lock_wait: self.lock_wait.0,
-            output: self.output(),
-        }
-    }
-
-    fn output(&self) -> Output {
-        match (self.json, self.quiet) {
-            (true, _) => Output::Json,
-            (_, true) => Output::Quiet,
-            _ => Output::Told,
+            outdated: self.outdated,
+            output: Output::of(self.json, self.quiet),
+            command: std::env::args().collect(),
+            resumes: None,
         }
     }
 }

@@ -1,9 +1,13 @@
 //! The command line of `rollctl`: one file per verb.
 
 mod args;
+mod group;
 mod list;
+mod order;
 mod plan;
 mod restart;
+mod resume;
+mod status;
 mod table;
 
 use std::io::stderr;
@@ -11,6 +15,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+use super::control::Command;
 use super::error::Error;
 use super::exit::ExitStatus;
 use super::report::say;
@@ -39,6 +44,10 @@ fn run(cli: Cli) -> Result<ExitStatus, Error> {
             Verb::Restart(args) => restart::run(&args).await,
             Verb::Plan(args) => plan::run(&args).await,
             Verb::List(args) => list::run(&args).await,
+            Verb::Status(args) => status::run(&args).await,
+            Verb::Pause(args) => order::run(&args, Command::Pause).await,
+            Verb::Resume(args) => resume::run(&args).await,
+            Verb::Abort(args) => order::run(&args, Command::Abort).await,
         }
     })
 }

@@ -10,8 +10,8 @@ use crate::ctl::advice::advice;
 use crate::ctl::gates::Gates;
 use crate::ctl::policy::{About, Key, Policies, Settings};
 use crate::ctl::report::{listed, say, short};
-use crate::ctl::restart::connect;
-use crate::ctl::select::{Group, LeftOut, select};
+use crate::ctl::restart::{choose, connect};
+use crate::ctl::select::{Group, LeftOut};
 use crate::ctl::{Error, ExitStatus};
 use crate::roll::{Member, Plan};
 use crate::span::Span;
@@ -19,7 +19,7 @@ use crate::span::Span;
 pub(super) async fn run(args: &RollArgs) -> Result<ExitStatus, Error> {
     let request = args.request();
     let systemd = connect(request.scope).await?;
-    for group in select(&systemd, &request.patterns).await? {
+    for group in choose(&systemd, &request).await? {
         let policies = group.policies(&request.settings)?;
         let gates = Gates::of(&group, &policies)?;
         let plan = group.plan(&policies, false)?;

@@ -1,11 +1,15 @@
 //! The one `select!` of a roll: it performs what the heart decides, and tells it what happened.
 //!
 //! ```text
-//!        ┌──────── actions ────────┐
-//!        │                         ▼
-//!      Roll ◄── events ── calls and probes, job signals, Ctrl-C, the clock
+//!        ┌─ actions ─► event log, on disk ─► reports ─┐
+//!        │                                            ▼
+//!      Roll ◄── events ── calls and probes, job signals, orders, the clock
 //! ```
+//!
+//! What happened at the same time is taken in together, so that a batch of a hundred instances
+//! waits for the disk a few times, not hundreds.
 
+mod log;
 mod tasks;
 
 use std::collections::{HashMap, VecDeque};
@@ -13,14 +17,16 @@ use std::future::{Future, pending};
 use std::pin::Pin;
 use std::sync::Arc;
 
+use futures_util::FutureExt;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::{Instant, sleep_until};
 
 use crate::ctl::gates::{Gates, Question};
 use crate::ctl::hooks::Hooks;
+use crate::ctl::log::EventLog;
+use crate::ctl::orders::{Acknowledge, Orders};
 use crate::ctl::report::Report;
-use crate::ctl::signals::Signals;
 use crate::ctl::systemd::{CallError, Heard, Systemd, Watch, Wish, object_path};
 use crate::roll::{Action, Event, Moment, Outcome, Plan, Roll, Slot};
 
@@ -32,16 +38,18 @@ pub async fn drive(
     plan: Plan,
     gates: Gates,
     hooks: Hooks,
-    signals: &mut Signals,
+    orders: &mut Orders,
+    log: &mut EventLog,
     report: &mut dyn Report,
 ) -> Outcome {
-    let mut driver = Driver::new(systemd, plan, gates, hooks, report);
+    let mut driver = Driver::new(systemd, plan, gates, hooks, log, report);
     driver.open_watch().await;
     loop {
         if let Some(outcome) = driver.feed_the_heart() {
             return outcome;
         }
-        driver.wait(signals).await;
+        driver.wait(orders).await;
+        driver.take_all_that_is_ready();
     }
 }
 
@@ -69,6 +77,10 @@ struct Driver<'a> {
     said: (UnboundedSender<Event>, UnboundedReceiver<Event>),
     tasks: FuturesUnordered<Task>,
     events: VecDeque<Event>,
+    /// Who waits to hear that an order was taken in.
+    to_acknowledge: Vec<Acknowledge>,
+    log: &'a mut EventLog,
+    log_has_failed: bool,
     report: &'a mut dyn Report,
 }
 
@@ -78,6 +90,7 @@ impl<'a> Driver<'a> {
         plan: Plan,
         gates: Gates,
         hooks: Hooks,
+        log: &'a mut EventLog,
         report: &'a mut dyn Report,
     ) -> Self {
         let units = plan.members().iter().map(|member| object_path(&member.unit));
@@ -93,6 +106,9 @@ impl<'a> Driver<'a> {
             said: unbounded_channel(),
             tasks: FuturesUnordered::new(),
             events: VecDeque::from([Event::Tick]),
+            to_acknowledge: Vec::new(),
+            log,
+            log_has_failed: false,
             report,
         }
     }
@@ -105,30 +121,44 @@ impl<'a> Driver<'a> {
     }
 
     fn feed_the_heart(&mut self) -> Option<Outcome> {
-        while let Some(event) = self.events.pop_front() {
+        while !self.events.is_empty() {
             let now = Moment(self.begun.elapsed());
-            for action in self.roll.handle(event, now) {
+            let events = std::mem::take(&mut self.events);
+            let actions = events.into_iter().flat_map(|event| self.roll.handle(event, now));
+            let actions = actions.collect();
+            // Before any of it is done.
+            for action in self.write_down(actions, now) {
                 if let Action::Finish(outcome) = action {
                     return Some(outcome);
                 }
-                self.perform(action, now);
+                self.perform(action);
             }
         }
+        self.to_acknowledge.drain(..).for_each(Acknowledge::taken_in);
         None
     }
 
-    async fn wait(&mut self, signals: &mut Signals) {
+    async fn wait(&mut self, orders: &mut Orders) {
         let wake = self.roll.wake_at().map(|moment| self.begun + moment.0);
         tokio::select! {
             Some(happening) = self.tasks.next() => self.take(happening),
             Some(said) = self.said.1.recv() => self.events.push_back(said),
             heard = next_signal(&mut self.watch) => self.hear(heard),
-            () = signals.interrupted() => self.events.push_back(Event::Interrupted),
+            order = orders.next() => {
+                self.events.push_back(order.event);
+                self.to_acknowledge.extend(order.acknowledge);
+            }
             () = until(wake) => self.events.push_back(Event::Tick),
         }
     }
 
-    fn perform(&mut self, action: Action, now: Moment) {
+    fn take_all_that_is_ready(&mut self) {
+        while let Some(Some(happening)) = self.tasks.next().now_or_never() {
+            self.take(happening);
+        }
+    }
+
+    fn perform(&mut self, action: Action) {
         match action {
             Action::ReadGroup { ticket } => self.read_group(ticket),
             Action::ReadUnit { slot, ticket } => self.read_unit(slot, ticket),
@@ -145,9 +175,8 @@ impl<'a> Driver<'a> {
             Action::RunHook { hook, slot, ticket, within, result } => {
                 self.run_hook(hook, slot, ticket, within, result.as_ref());
             }
-            Action::Record(record) => self.report.record(now, &record),
-            // Taken out by the caller: there is nothing left to perform.
-            Action::Finish(_) => {}
+            // Written down by now, or taken out by the caller: there is nothing left to perform.
+            Action::Record(_) | Action::Finish(_) => {}
         }
     }
 

@@ -47,6 +47,8 @@ pub struct Life {
 /// What a roll says of itself before it begins.
 #[derive(Clone, Debug, Default)]
 pub struct Beginning {
+    /// The roll's id.
+    pub roll: String,
     /// The life of the manager.
     pub life: Life,
     /// The command line.
@@ -61,7 +63,7 @@ impl Header {
             event: "log".to_owned(),
             format: FORMAT,
             time: wall_clock(),
-            roll: roll_id(),
+            roll: beginning.roll.clone(),
             number,
             group: group.to_owned(),
             pid: std::process::id(),
@@ -74,7 +76,7 @@ impl Header {
 }
 
 /// The kernel's own random id; without /proc one that is new in practice.
-fn roll_id() -> String {
+pub(in crate::ctl) fn roll_id() -> String {
     let uuid = std::fs::read_to_string("/proc/sys/kernel/random/uuid");
     let uuid = uuid.map(|text| text.trim().replace('-', "")).ok().filter(|id| !id.is_empty());
     uuid.unwrap_or_else(|| {

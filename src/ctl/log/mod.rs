@@ -15,12 +15,14 @@ mod read;
 mod shelf;
 mod write;
 
+pub(super) use header::roll_id;
 pub use header::{Beginning, Header, Life};
 pub use line::Line;
-pub use read::{Told, read};
+pub use read::Told;
+pub(super) use read::read;
 pub use shelf::Shelf;
 pub(super) use shelf::file_name;
 pub use write::EventLog;
 
 /// What is raised when an older rollctl could not read the lines any more.
-pub const FORMAT: u32 = 1;
+const FORMAT: u32 = 1;

@@ -30,7 +30,7 @@ impl Told {
 /// # Errors
 ///
 /// When there is none, or no header in it, or when a newer rollctl wrote it.
-pub fn read(path: &Path) -> io::Result<Told> {
+pub(in crate::ctl) fn read(path: &Path) -> io::Result<Told> {
     parse(&fs::read_to_string(path)?)
 }
 

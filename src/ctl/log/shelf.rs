@@ -4,6 +4,7 @@ use std::fs::{self, DirBuilder};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use crate::ctl::scope::Scope;
 
@@ -47,6 +48,17 @@ impl Shelf {
     /// Where they lie.
     pub fn dir(&self) -> &Path {
         &self.dir
+    }
+
+    /// Whether the unit is one of those that are rolled under this name.
+    pub fn is_about(&self, unit: &str) -> bool {
+        let name = self.dir.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        name.split('+').any(|part| part == unit)
+    }
+
+    /// When something was last added.
+    pub fn touched(&self) -> Option<SystemTime> {
+        fs::metadata(&self.dir).ok()?.modified().ok()
     }
 
     /// The log of a roll.

@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::io::stdout;
 
 use super::{Ending, Report, in_millis, say, short};
+use crate::ctl::log::Line;
 use crate::ctl::select::Group;
-use crate::roll::{Moment, Phase, Record};
+use crate::roll::{Phase, Record};
 use crate::span::Span;
 
 /// One line an event.
@@ -89,8 +90,8 @@ impl Lines {
 }
 
 impl Report for Lines {
-    fn record(&mut self, _: Moment, record: &Record) {
-        if let Some(line) = self.line(record) {
+    fn record(&mut self, line: &Line) {
+        if let Some(line) = self.line(&line.record) {
             say(stdout(), &line);
         }
     }

@@ -8,12 +8,11 @@ mod progress;
 use std::io::{IsTerminal, Write, stderr};
 use std::time::Duration;
 
+use super::log::Line;
 use super::select::Group;
-use crate::roll::{Moment, Record};
 use crate::span::Span;
 
 pub use ending::Ending;
-pub(super) use json::roll_id;
 
 /// How a roll is told.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,16 +29,33 @@ pub enum Output {
 /// A listener.
 pub trait Report {
     /// Something happened.
-    fn record(&mut self, now: Moment, record: &Record);
+    fn record(&mut self, line: &Line);
     /// The roll is over.
     fn end(&mut self, ending: &Ending<'_>);
 }
 
 impl Output {
+    /// By the two flags that choose it.
+    pub fn of(json: bool, quiet: bool) -> Self {
+        match (json, quiet) {
+            (true, _) => Self::Json,
+            (_, true) => Self::Quiet,
+            _ => Self::Told,
+        }
+    }
+
+    /// There is nothing to roll, and that is well.
+    pub fn say_all_is_recent(self, group: &Group) {
+        if self == Self::Told {
+            let name = &group.name;
+            say(std::io::stdout(), &format!("{name}: every instance runs what is on disk"));
+        }
+    }
+
     /// The report of one roll.
     pub fn begin(self, group: &Group) -> Box<dyn Report> {
         match self {
-            Self::Json => Box::new(json::Json::new(group)),
+            Self::Json => Box::new(json::Json),
             Self::Quiet => Box::new(Quiet),
             Self::Told if stderr().is_terminal() => Box::new(progress::Progress::new(group)),
             Self::Told => Box::new(lines::Lines::new(group)),
@@ -50,7 +66,7 @@ impl Output {
 struct Quiet;
 
 impl Report for Quiet {
-    fn record(&mut self, _: Moment, _: &Record) {}
+    fn record(&mut self, _: &Line) {}
 
     fn end(&mut self, ending: &Ending<'_>) {
         ending.tell_errors();

@@ -7,6 +7,7 @@ use std::time::Duration;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use super::{Ending, Report, in_millis, short};
+use crate::ctl::log::Line;
 use crate::ctl::select::Group;
 use crate::roll::{Moment, Phase, Record};
 use crate::span::Span;
@@ -92,8 +93,9 @@ impl Row {
 }
 
 impl Report for Progress {
-    fn record(&mut self, now: Moment, record: &Record) {
-        match record {
+    fn record(&mut self, line: &Line) {
+        let now = Moment(line.at());
+        match &line.record {
             Record::RollBegan { instances, .. } => self.begin(instances),
             Record::PhaseChanged { instance, phase, .. } => self.enter(now, instance, *phase),
             Record::Status { instance, text } => self.tell(instance, text),

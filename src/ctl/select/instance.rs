@@ -1,6 +1,7 @@
 //! One instance as systemd knows it when the plan is made.
 
 use std::cmp::max;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::ctl::error::Error;
@@ -43,6 +44,10 @@ pub struct Instance {
     pub since: Option<u64>,
     /// Memory in use, in bytes.
     pub memory: Option<u64>,
+    /// When its main process was started, likewise.
+    pub started: Option<u64>,
+    /// The programs that it runs, and their scripts.
+    pub programs: Vec<PathBuf>,
     /// What it was read from.
     pub files: UnitFiles,
     pub(super) is_masked: bool,
@@ -79,6 +84,8 @@ impl Instance {
             needs_reload: of.flag("NeedDaemonReload"),
             since: of.number("StateChangeTimestamp").filter(|time| *time > 0),
             memory: of.number("MemoryCurrent"),
+            started: of.number("ExecMainStartTimestamp").filter(|time| *time > 0),
+            programs: programs(of),
             files: of.files(),
             is_masked: of.text("LoadState") == "masked",
             load_state: of.text("LoadState").to_owned(),
@@ -125,4 +132,11 @@ impl Instance {
         let longer = max(stop.unwrap_or(LONGEST), start.unwrap_or(LONGEST));
         longer.saturating_add(MARGIN).min(LONGEST)
     }
+}
+
+/// An interpreter is told its script first.
+fn programs(of: &Properties) -> Vec<PathBuf> {
+    let script =
+        |words: Vec<String>| words.into_iter().take(2).filter(|word| word.starts_with('/'));
+    of.commands("ExecStart").into_iter().flat_map(script).map(PathBuf::from).collect()
 }

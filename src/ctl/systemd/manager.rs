@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use zbus::{OwnedObjectPath, OwnedVariant};
 
-use super::bus::{CallError, Systemd, UNITS_PATH};
+use super::bus::{CallError, MANAGER, MANAGER_PATH, Systemd, UNITS_PATH};
 use super::properties::Properties;
+use crate::ctl::log::Life;
 use crate::roll::JobId;
 
 /// One line of `systemctl list-unit-files`.
@@ -131,6 +132,23 @@ impl Systemd {
         let path: OwnedObjectPath = reply.body().deserialize()?;
         let id = path.as_str().rsplit('/').next().and_then(|digits| digits.parse().ok());
         id.map(JobId).ok_or_else(|| CallError::Lost(format!("{path} is not a job")))
+    }
+
+    /// In which life of the manager this is.
+    ///
+    /// # Errors
+    ///
+    /// When systemd does not answer, or refuses.
+    pub async fn life(&self) -> Result<Life, CallError> {
+        let get = "org.freedesktop.DBus.Properties";
+        let reply = self.call(MANAGER_PATH, get, "GetAll", &MANAGER).await?;
+        let map: std::collections::HashMap<String, OwnedVariant> = reply.body().deserialize()?;
+        let manager = Properties::new(map);
+        let clock = |name| manager.number(name).unwrap_or_default();
+        Ok(Life {
+            realtime: clock("UserspaceTimestamp"),
+            monotonic: clock("UserspaceTimestampMonotonic"),
+        })
     }
 
     /// The processes of a unit.

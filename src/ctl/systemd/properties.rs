@@ -84,6 +84,21 @@ impl Properties {
         self.items("Listen").iter().filter_map(pair).collect()
     }
 
+    /// A service's command lines, the words of each; the program with its whole path comes first.
+    pub fn commands(&self, name: &str) -> Vec<Vec<String>> {
+        let command = |item: &Variant<'_>| match item {
+            Variant::Structure(command) => match command.fields() {
+                [path, Variant::Array(words), ..] => {
+                    let rest = words.inner().iter().skip(1).filter_map(text_of);
+                    Some(text_of(path).into_iter().chain(rest).collect())
+                }
+                _ => None,
+            },
+            _ => None,
+        };
+        self.items(name).iter().filter_map(command).collect()
+    }
+
     /// Why systemd could not load the unit; `None` if it could.
     pub fn load_error(&self) -> Option<String> {
         let Some(Variant::Structure(pair)) = self.variant("LoadError") else { return None };

@@ -38,9 +38,14 @@ impl Instance {
 
     /// What it was to be told could not be written down, and was not said: it is as it was.
     pub(in crate::roll) fn hold_back(&mut self, cx: &mut Context) {
-        if matches!(self.step, Step::Calling(_)) && !self.stopped_by_us {
-            self.enter(Phase::Pending, cx);
-            self.over(Standing::Untouched, cx);
+        match self.step {
+            // A balancer sends it nothing any more: it is in hand.
+            Step::Calling(verb) if self.is_drained => self.call_again(verb, cx),
+            Step::Calling(_) if !self.stopped_by_us => {
+                self.enter(Phase::Pending, cx);
+                self.over(Standing::Untouched, cx);
+            }
+            _ => {}
         }
     }
 

@@ -1,0 +1,64 @@
+//! The group that a verb is about, by the logs of its rolls.
+
+use std::io;
+
+use clap::Args;
+
+use super::args::ManagerArgs;
+use crate::ctl::log::Shelf;
+use crate::ctl::look::{Look, last_roll};
+use crate::ctl::systemd::Systemd;
+use crate::ctl::{Error, InstancePattern, Scope};
+
+/// What the verbs about one group share.
+#[derive(Debug, Args)]
+pub(super) struct GroupArgs {
+    /// The group, or one of its units: worker, nginx.service
+    #[arg(value_name = "GROUP")]
+    pub(super) group: InstancePattern,
+    #[command(flatten)]
+    pub(super) manager: ManagerArgs,
+}
+
+impl GroupArgs {
+    /// The group's last roll.
+    pub(super) async fn last_roll(&self) -> Result<Look, Error> {
+        let scope = self.manager.scope();
+        let nothing = || Error::NoRoll { group: self.group.to_string(), scope };
+        let shelf = shelf_of(scope, &self.group)?.ok_or_else(nothing)?;
+        look(scope, &shelf).await?.ok_or_else(nothing)
+    }
+}
+
+/// The last roll whose log lies there.
+pub(super) async fn look(scope: Scope, shelf: &Shelf) -> Result<Option<Look>, Error> {
+    let systemd = Systemd::connect(scope).await.ok();
+    let life = match &systemd {
+        Some(systemd) => systemd.life().await.ok(),
+        // Then nobody can say whether it is another life.
+        None => None,
+    };
+    last_roll(scope, shelf, life).map_err(|error| unreadable(shelf, &error))
+}
+
+/// Where the rolls of this group are told: of the group itself, or of the plain units that it is
+/// one of.
+pub(super) fn shelf_of(scope: Scope, group: &InstancePattern) -> Result<Option<Shelf>, Error> {
+    let own = Shelf::of(scope, group.prefix());
+    if !own.numbers().map_err(|error| unreadable(&own, &error))?.is_empty() {
+        return Ok(Some(own));
+    }
+    let unit = format!("{}.service", group.prefix());
+    let shelves = Shelf::all(scope).map_err(|error| unreadable(&own, &error))?;
+    Ok(shelves.into_iter().filter(|shelf| shelf.is_about(&unit)).max_by_key(Shelf::touched))
+}
+
+pub(super) fn unreadable(shelf: &Shelf, error: &io::Error) -> Error {
+    let dir = shelf.dir().display();
+    Error::Refused(match error.kind() {
+        io::ErrorKind::PermissionDenied => {
+            format!("what is told of rolls in {dir} is not for you\n  next: sudo rollctl …")
+        }
+        _ => format!("what is told of rolls in {dir} cannot be read: {error}\n  next: ls -l {dir}"),
+    })
+}

@@ -1,0 +1,170 @@
+//! `rollctl status`: the last roll of a group, under way or over, and what to type next.
+
+use std::io::stdout;
+
+use clap::Args;
+use serde::Serialize;
+
+use super::args::ManagerArgs;
+use super::group::{look, shelf_of, unreadable};
+use super::table;
+use crate::ctl::log::{Header, Shelf};
+use crate::ctl::look::{Fate, Look};
+use crate::ctl::report::{listed, say, short};
+use crate::ctl::{Error, ExitStatus, InstancePattern, Scope};
+use crate::roll::{Chapter, Failure, Outcome, Phase};
+use crate::span::Span;
+
+#[derive(Debug, Args)]
+pub(super) struct StatusArgs {
+    /// The group, or one of its units; every group that was ever rolled if none is named
+    #[arg(value_name = "GROUP")]
+    group: Option<InstancePattern>,
+    /// Tell it as JSON, a roll a line
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    manager: ManagerArgs,
+}
+
+pub(super) async fn run(args: &StatusArgs) -> Result<ExitStatus, Error> {
+    let scope = args.manager.scope();
+    let mut told = 0;
+    for shelf in shelves(args, scope)? {
+        if let Some(look) = look(scope, &shelf).await? {
+            told += 1;
+            tell(&look, scope, args.json);
+        }
+    }
+    match (told, &args.group) {
+        (0, Some(group)) => Err(Error::NoRoll { group: group.to_string(), scope }),
+        (0, None) => {
+            say(stdout(), "no roll is on record");
+            Ok(ExitStatus::Serving)
+        }
+        _ => Ok(ExitStatus::Serving),
+    }
+}
+
+fn shelves(args: &StatusArgs, scope: Scope) -> Result<Vec<Shelf>, Error> {
+    match &args.group {
+        Some(group) => Ok(shelf_of(scope, group)?.into_iter().collect()),
+        None => {
+            let here = Shelf::at(scope.state_dir());
+            Shelf::all(scope).map_err(|error| unreadable(&here, &error))
+        }
+    }
+}
+
+fn tell(look: &Look, scope: Scope, json: bool) {
+    if json {
+        if let Ok(text) = serde_json::to_string(&View::of(look, scope)) {
+            say(stdout(), &text);
+        }
+        return;
+    }
+    say(stdout(), &sentence(look));
+    let row = |it: &Chapter| {
+        let why = it.failure.as_ref().map(Failure::to_string).or_else(|| it.note.clone());
+        let phase = it.phase.to_string();
+        [short(&it.instance).to_owned(), phase, why.unwrap_or_default()]
+    };
+    let rows: Vec<_> = look.story.instances.iter().map(row).collect();
+    for line in table::lines(["INSTANCE", "PHASE", ""], &rows) {
+        say(stdout(), &format!("  {line}"));
+    }
+    for next in next(look, scope) {
+        say(stdout(), &format!("  next: {next}"));
+    }
+}
+
+/// What has become of it, in one line.
+pub(super) fn sentence(look: &Look) -> String {
+    let Header { group, number, pid, time, .. } = &look.told.header;
+    let roll = format!("{group}: roll {number}");
+    let serving = look.story.instances.len() - look.story.not_done().count();
+    let done = format!("{serving} of {} are new and serving", look.story.instances.len());
+    let since = format!("since {}", time.split('.').next().unwrap_or(time).replace('T', " "));
+    let in_hand: Vec<String> = look
+        .story
+        .in_hand()
+        .map(|it| format!("{} was {}", short(&it.instance), it.phase))
+        .collect();
+    match look.fate {
+        Fate::UnderWay => format!("{roll} is under way {since} (process {pid}): {done}"),
+        Fate::Paused => {
+            let by = look.story.paused_by.as_deref().unwrap_or_default();
+            format!("{roll} is paused by {by} (process {pid}): {done}")
+        }
+        Fate::Done => format!("{roll} is done: {done}"),
+        Fate::EndedEarly => format!("{roll} ended early: {done}"),
+        Fate::Overtaken => format!("{roll} was overtaken by a reboot: all were started anew since"),
+        Fate::Died if in_hand.is_empty() => {
+            format!("{roll} died (process {pid} is gone): {done}")
+        }
+        Fate::Died => {
+            let names: Vec<&str> = in_hand.iter().map(String::as_str).collect();
+            format!("{roll} died (process {pid} is gone) while {}: {done}", listed(&names))
+        }
+    }
+}
+
+fn next(look: &Look, scope: Scope) -> Vec<String> {
+    let (flag, group) = (scope.flag(), &look.told.header.group);
+    let about = group.split(' ').next().unwrap_or(group);
+    let verb = |verb: &str| format!("rollctl {verb} {flag}{about}");
+    match look.fate {
+        Fate::UnderWay => vec![format!("{}, or pause, or abort", verb("attach"))],
+        Fate::Paused => vec![format!("{}, or abort", verb("resume"))],
+        Fate::Done => Vec::new(),
+        Fate::Overtaken => vec![format!("{} --outdated", verb("restart"))],
+        Fate::EndedEarly | Fate::Died => vec![verb("resume")],
+    }
+}
+
+/// The same for machines.
+#[derive(Serialize)]
+struct View<'a> {
+    fate: Fate,
+    number: u64,
+    roll: &'a str,
+    group: &'a str,
+    began: &'a str,
+    pid: u32,
+    instances: Vec<Row<'a>>,
+    paused_by: Option<&'a str>,
+    outcome: Option<&'a Outcome>,
+    next: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Row<'a> {
+    instance: &'a str,
+    phase: Phase,
+    since: String,
+    failure: Option<&'a Failure>,
+}
+
+impl<'a> View<'a> {
+    fn of(look: &'a Look, scope: Scope) -> Self {
+        let Header { number, roll, group, time, pid, .. } = &look.told.header;
+        let row = |it: &'a Chapter| Row {
+            instance: &it.instance,
+            phase: it.phase,
+            since: Span(it.since).to_string(),
+            failure: it.failure.as_ref(),
+        };
+        Self {
+            fate: look.fate,
+            number: *number,
+            roll,
+            group,
+            began: time,
+            pid: *pid,
+            instances: look.story.instances.iter().map(row).collect(),
+            paused_by: look.story.paused_by.as_deref(),
+            outcome: look.story.outcome.as_ref(),
+            next: next(look, scope),
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! What people want of a roll under way, from wherever it comes: a signal, another terminal, a key.
+
+use std::io;
+
+use tokio::sync::oneshot;
+
+use super::control::Control;
+use super::scope::Scope;
+use super::signals::Signals;
+use crate::roll::Event;
+
+/// All the ways in which an order may come.
+#[derive(Debug)]
+pub struct Orders {
+    signals: Signals,
+    control: Option<Control>,
+}
+
+/// An order, and who waits to hear that it was taken in.
+#[derive(Debug)]
+pub struct Order {
+    pub(super) event: Event,
+    pub(super) acknowledge: Option<Acknowledge>,
+}
+
+/// The other end of an order.
+#[derive(Debug)]
+pub(super) struct Acknowledge(pub(super) oneshot::Sender<()>);
+
+impl Acknowledge {
+    /// From here on the order holds.
+    pub(super) fn taken_in(self) {
+        // Who gave the order may be gone; it holds all the same.
+        let _ = self.0.send(());
+    }
+}
+
+impl Orders {
+    /// Takes the signals over from here on.
+    ///
+    /// # Errors
+    ///
+    /// When the system does not let us.
+    pub fn take() -> io::Result<Self> {
+        Ok(Self { signals: Signals::take()?, control: None })
+    }
+
+    /// From here on other terminals speak to the roll of this group, and no longer to another's.
+    ///
+    /// # Errors
+    ///
+    /// When there is no place for the socket.
+    pub fn listen(&mut self, scope: Scope, group: &str) -> io::Result<()> {
+        self.control = None;
+        self.control = Some(Control::listen(scope, group)?);
+        Ok(())
+    }
+
+    /// Waits for the next order.
+    pub async fn next(&mut self) -> Order {
+        tokio::select! {
+            () = self.signals.interrupted() => Order { event: Event::Interrupted, acknowledge: None },
+            order = from_afar(&mut self.control) => order,
+        }
+    }
+}
+
+async fn from_afar(control: &mut Option<Control>) -> Order {
+    match control {
+        Some(control) => control.next().await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,84 @@
+//! Whether an instance runs what is on disk: when its unit and its program last changed.
+
+use std::fs::{self, Metadata};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use super::select::{Group, Instance};
+
+impl Group {
+    /// Of the instances to roll, keeps those that were started before something of theirs changed;
+    /// the others are not touched, but counted.
+    pub(super) fn keep_outdated(&mut self) {
+        let all = std::mem::take(&mut self.instances);
+        let (outdated, recent): (Vec<_>, Vec<_>) = all.into_iter().partition(is_outdated);
+        self.instances = outdated;
+        self.bystanders.extend(recent);
+    }
+}
+
+/// One that is down is, for it would start what is on disk now.
+fn is_outdated(instance: &Instance) -> bool {
+    let Some(started) = instance.started.filter(|_| instance.state.active.is_up()) else {
+        return true;
+    };
+    let units = instance.files.fragment.iter().chain(&instance.files.drop_ins);
+    let changed_since = |file: &PathBuf| changed(file) > Some(started);
+    instance.needs_reload || units.chain(&instance.programs).any(changed_since)
+}
+
+/// When a file, or a link on the way to it, last changed, in microseconds of the wall clock.
+///
+/// A package keeps the times of its files from when it was built; but no one can keep the kernel
+/// from noting when a file was put in place (`ctime`). A release is often a link that is moved.
+fn changed(path: &Path) -> Option<u64> {
+    let links = path.ancestors().filter_map(|part| fs::symlink_metadata(part).ok());
+    let links = links.filter(Metadata::is_symlink);
+    fs::metadata(path).ok().into_iter().chain(links).map(|it| micros(&it)).max()
+}
+
+fn micros(of: &Metadata) -> u64 {
+    let at = |seconds: i64, nanos: i64| seconds * 1_000_000 + nanos / 1_000;
+    let latest = at(of.ctime(), of.ctime_nsec()).max(at(of.mtime(), of.mtime_nsec()));
+    latest.try_into().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+    use std::time::{Duration, SystemTime};
+
+    #[test]
+    fn a_file_with_an_old_date_was_put_there_now() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("program");
+        fs::write(&file, "").unwrap();
+        let long_ago = SystemTime::now() - Duration::from_secs(1_000_000);
+        fs::File::open(&file).unwrap().set_modified(long_ago).unwrap();
+        assert!(changed(&file) > Some(now() - 60_000_000));
+    }
+
+    #[test]
+    fn a_link_that_is_moved_is_a_change_of_all_that_is_behind_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let (old, new) = (dir.path().join("1"), dir.path().join("2"));
+        for release in [&old, &new] {
+            fs::create_dir(release).unwrap();
+            fs::write(release.join("program"), "").unwrap();
+        }
+        std::thread::sleep(Duration::from_millis(20));
+        let before = now();
+        let current = dir.path().join("current");
+        assert!(changed(&old.join("program")) < Some(before));
+        std::thread::sleep(Duration::from_millis(20));
+        symlink(&old, &current).unwrap();
+        assert!(changed(&current.join("program")) > Some(before));
+        assert_eq!(changed(&dir.path().join("nothing")), None);
+    }
+
+    fn now() -> u64 {
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+        since.as_micros().try_into().unwrap()
+    }
+}
