@@ -11,6 +11,7 @@
 mod clients;
 mod health;
 mod rolling;
+mod script;
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -21,6 +22,7 @@ use rollctl::lab::{GroupPlan, Lab};
 pub use clients::Clients;
 pub use health::{HealthServer, answer_at, get};
 pub use rolling::{Rolled, Rolling};
+pub use script::{Script, is_alive};
 
 /// How long anything may take before the story has failed.
 pub const PATIENCE: Duration = Duration::from_secs(30);

@@ -12,6 +12,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::{fs, io};
 
 use super::settings::{About, Origin, Settings};
 use super::unit_file::{Assignment, Stray, section};
@@ -40,16 +41,18 @@ pub struct Policies {
 
 impl Policies {
     /// Reads every file that speaks for the group or an instance, and puts the command line on top.
+    /// `root` is where a file may be found that is not where systemd says.
     ///
     /// # Errors
     ///
     /// What is wrong, with file and line: a value that cannot be read, or a file.
     pub fn of<'a>(
+        root: Option<&Path>,
         group: &UnitFiles,
         instances: impl Iterator<Item = (&'a str, &'a UnitFiles)> + Clone,
         command_line: &Settings,
     ) -> Result<Self, String> {
-        let mut reader = Reader::default();
+        let mut reader = Reader { root, ..Reader::default() };
         let common = common_files(instances.clone().map(|(_, files)| files));
         let of_the_whole = [&common.fragment, &group.fragment, &common.drop_ins, &group.drop_ins];
         let whole = reader.settings(About::Whole, of_the_whole)?.under(command_line);
@@ -88,12 +91,13 @@ fn common_files<'a>(mut all: impl Iterator<Item = &'a UnitFiles>) -> UnitFiles {
 
 /// Reads each file once.
 #[derive(Default)]
-struct Reader {
+struct Reader<'a> {
+    root: Option<&'a Path>,
     files: BTreeMap<PathBuf, Arc<Vec<Assignment>>>,
     warnings: Vec<String>,
 }
 
-impl Reader {
+impl Reader<'_> {
     fn settings(&mut self, about: About, files: [&Vec<PathBuf>; 4]) -> Result<Settings, String> {
         let mut settings = Settings::default();
         for path in files.into_iter().flatten() {
@@ -115,7 +119,7 @@ impl Reader {
         if let Some(known) = self.files.get(path) {
             return Ok(known.clone());
         }
-        let bytes = std::fs::read(path).map_err(|why| format!("{}: {why}", path.display()))?;
+        let bytes = self.bytes(path).map_err(|why| format!("{}: {why}", path.display()))?;
         let mut assignments = Vec::new();
         for found in section(&bytes, SECTION) {
             match found {
@@ -131,6 +135,16 @@ impl Reader {
         let assignments = Arc::new(assignments);
         self.files.insert(path.to_owned(), assignments.clone());
         Ok(assignments)
+    }
+
+    fn bytes(&self, path: &Path) -> io::Result<Vec<u8>> {
+        fs::read(path).or_else(|here| match (here.kind(), self.root) {
+            (io::ErrorKind::NotFound, Some(root)) => {
+                let path = path.strip_prefix("/").unwrap_or(path);
+                fs::read(root.join(path)).map_err(|_| here)
+            }
+            _ => Err(here),
+        })
     }
 
     fn speak_of_the_whole_in_vain(

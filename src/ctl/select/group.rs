@@ -1,6 +1,7 @@
 //! A group that can be rolled, and the plan for it.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 use futures_util::future::try_join_all;
 
@@ -30,6 +31,8 @@ pub struct Group {
     pub files: UnitFiles,
     /// Its file changed on disk and systemd has not read it.
     pub(super) needs_reload: bool,
+    /// Where systemd's own view of the files begins.
+    root: Option<PathBuf>,
 }
 
 /// A unit that matched and is not rolled.
@@ -78,7 +81,18 @@ impl Group {
         let scope = systemd.scope();
         let files = UnitFiles::default();
         let needs_reload = false;
-        Ok(Self { name, scope, instances, bystanders, left_out, sockets, files, needs_reload })
+        let root = systemd.root().await;
+        Ok(Self {
+            name,
+            scope,
+            instances,
+            bystanders,
+            left_out,
+            sockets,
+            files,
+            needs_reload,
+            root,
+        })
     }
 
     /// The plan for this group.
@@ -107,7 +121,7 @@ impl Group {
     pub fn policies(&self, command_line: &Settings) -> Result<Policies, Error> {
         let everyone = self.instances.iter().chain(&self.bystanders);
         let files = everyone.map(|it| (it.unit.full(), &it.files));
-        Policies::of(&self.files, files, command_line)
+        Policies::of(self.root.as_deref(), &self.files, files, command_line)
             .map_err(|what| Error::Refused(format!("{what}\n  {} was not touched", self.name)))
     }
 

@@ -1,5 +1,7 @@
 //! The manager's methods, one function each.
 
+use std::path::PathBuf;
+
 use zbus::{OwnedObjectPath, OwnedVariant};
 
 use super::bus::{CallError, MANAGER, MANAGER_PATH, Systemd, UNITS_PATH};
@@ -89,6 +91,22 @@ impl Systemd {
         let reply = self.call(&path, "org.freedesktop.DBus.Properties", "GetAll", &"").await?;
         let map: std::collections::HashMap<String, OwnedVariant> = reply.body().deserialize()?;
         Ok(Properties::new(map))
+    }
+
+    /// The root directory as systemd sees it: it may have mounts that we have not, or the other way
+    /// round (a sandbox around `ExecReload=`). `None` when that cannot be told.
+    pub async fn root(&self) -> Option<PathBuf> {
+        let (bus, path) = ("org.freedesktop.DBus", "/org/freedesktop/DBus");
+        let connection = &self.connection;
+        let call = connection.call_method(
+            Some(bus),
+            path,
+            Some(bus),
+            "GetConnectionUnixProcessID",
+            &super::bus::SYSTEMD,
+        );
+        let pid: u32 = call.await.ok()?.body().deserialize().ok()?;
+        Some(format!("/proc/{pid}/root").into())
     }
 
     /// Makes systemd read its units again, and waits until it has.
