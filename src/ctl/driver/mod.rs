@@ -127,14 +127,15 @@ impl<'a> Driver<'a> {
             let actions = events.into_iter().flat_map(|event| self.roll.handle(event, now));
             let actions = actions.collect();
             // Before any of it is done.
-            for action in self.write_down(actions, now) {
+            let actions = self.write_down(actions, now);
+            self.to_acknowledge.drain(..).for_each(Acknowledge::taken_in);
+            for action in actions {
                 if let Action::Finish(outcome) = action {
                     return Some(outcome);
                 }
                 self.perform(action);
             }
         }
-        self.to_acknowledge.drain(..).for_each(Acknowledge::taken_in);
         None
     }
 
