@@ -100,7 +100,9 @@ fn a_roll_by_systemctl_reload_and_as_a_unit_is_spoken_to_all_the_same() {
         let status = stage.prints("status", &["worker"]);
         assert!(status.contains("paused by") && status.contains("1 of 3"), "{how:?}: {status}");
         stage.prints("resume", &["worker"]);
-        wait_until("it is done", || stage.prints("status", &["worker"]).contains("is done: 3 of 3"));
+        wait_until("it is done", || {
+            stage.prints("status", &["worker"]).contains("is done: 3 of 3")
+        });
         stage.all_are_new_since(&before);
     }
 }

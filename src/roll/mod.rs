@@ -31,7 +31,7 @@ pub use outcome::{Failure, InstanceOutcome, Outcome, Reason, Standing};
 pub use phase::Phase;
 pub use plan::{BadPlan, Member, Part, Plan};
 pub use policy::{Hook, OnFailure, Policy, Turn};
-pub use record::Record;
+pub use record::{Record, RecordKind};
 pub use share::{Batches, Share};
 pub use story::{Chapter, Story};
 pub use unit::{ActiveState, Invocation, JobId, JobResult, UnitState};

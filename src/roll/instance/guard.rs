@@ -18,7 +18,7 @@ use crate::roll::judge::Verb;
 use crate::roll::outcome::Failure;
 
 /// How much later than ourselves the guard starts the instance.
-const GUARD_MARGIN: Duration = Duration::from_secs(5);
+const GUARD_MARGIN: Duration = Duration::from_secs(2);
 
 impl Instance {
     pub(super) fn arm(&mut self, cx: &mut Context) {
