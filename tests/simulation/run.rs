@@ -128,6 +128,7 @@ fn next_event(world: &mut World, roll: &Roll) -> Option<Event> {
 fn drawn_plan(rng: &mut Rng) -> Option<(Plan, Vec<bool>)> {
     let pause = |rng: &mut Rng| Duration::from_millis([0, 0, rng.u64(0..3_000)][rng.usize(..3)]);
     let (stop_pause, observe) = (pause(rng), pause(rng));
+    let has_dependents = rng.u32(..8) == 0;
     let members = (0..rng.usize(1..=6)).map(|i| Member {
         unit: format!("worker@{i}.service"),
         up: rng.u32(..8) > 0,
@@ -135,6 +136,7 @@ fn drawn_plan(rng: &mut Rng) -> Option<(Plan, Vec<bool>)> {
             timeout: Duration::from_secs(rng.u64(20..60)),
             stop_pause,
             observe,
+            has_dependents,
             ..Turn::default()
         },
     });

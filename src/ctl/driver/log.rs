@@ -44,7 +44,9 @@ impl Driver<'_> {
 fn is_step(action: &Action) -> bool {
     match action {
         Action::Restart(_) | Action::Stop(_) | Action::StopForGood(_) | Action::Start(_) => true,
-        Action::Arm { .. } | Action::RunHook { .. } | Action::Finish(_) => true,
+        Action::BringBack(_) | Action::Arm { .. } | Action::RunHook { .. } | Action::Finish(_) => {
+            true
+        }
         Action::ReadGroup { .. } | Action::ReadUnit { .. } => false,
         Action::Probe { .. } | Action::Disarm(_) | Action::Record(_) => false,
     }

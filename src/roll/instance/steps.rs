@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Asked, BLIND_READS, Context, Instance, PROBE_WAITS, START_AGAIN, Step};
+use super::{Asked, BLIND_READS, Context, Instance, PROBE_WAITS, RESTORE_LIMIT, START_AGAIN, Step};
 use crate::roll::event::Action;
 use crate::roll::judge::{Progress, Run, Verb, Work, taken_over};
 use crate::roll::outcome::{Failure, Standing};
@@ -206,7 +206,18 @@ impl Instance {
 
     pub(super) fn over(&mut self, standing: Standing, cx: &mut Context) {
         self.standing = standing;
-        self.step = Step::Over;
         self.ended = cx.now;
+        let may_be_missed = self.member.turn.has_dependents && standing != Standing::Untouched;
+        match may_be_missed && !self.letting_go {
+            true => self.restore(cx),
+            false => self.step = Step::Over,
+        }
+    }
+
+    /// What went down with it would stay down.
+    fn restore(&mut self, cx: &mut Context) {
+        self.step = Step::Restoring;
+        self.deadline = cx.now + RESTORE_LIMIT;
+        cx.actions.push(Action::BringBack(self.slot));
     }
 }

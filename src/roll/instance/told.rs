@@ -5,6 +5,7 @@ use crate::roll::event::{Decision, Ticket, Verdict};
 use crate::roll::judge::Verb;
 use crate::roll::outcome::{Failure, Standing};
 use crate::roll::phase::Phase;
+use crate::roll::record::Record;
 use crate::roll::unit::{JobId, JobResult, UnitState};
 
 impl Instance {
@@ -54,6 +55,22 @@ impl Instance {
         }
     }
 
+    /// Those that had gone down with it, and are up again or not.
+    pub(in crate::roll) fn brought_back(
+        &mut self,
+        up: Vec<String>,
+        down: Vec<String>,
+        cx: &mut Context,
+    ) {
+        if !matches!(self.step, Step::Restoring) {
+            return;
+        }
+        self.step = Step::Over;
+        if !up.is_empty() || !down.is_empty() {
+            cx.record(Record::Dependents { instance: self.member.unit.clone(), up, down });
+        }
+    }
+
     /// The second interrupt: start what is stopped, and go.
     pub(in crate::roll) fn let_go(&mut self, cx: &mut Context) {
         self.letting_go = true;
@@ -73,6 +90,7 @@ impl Instance {
             Step::Closing { job: Some(_), .. } => self.over(Standing::FailedStopped, cx),
             // What was said to systemd must be heard before we go.
             Step::Calling(_) | Step::Closing { .. } => {}
+            Step::Restoring => self.step = Step::Over,
             Step::Waiting | Step::Looking | Step::Arming { .. } | Step::Over => {}
         }
     }
@@ -227,7 +245,7 @@ impl Instance {
                 None => {}
             },
             Step::Closing { .. } => self.read_while_closing(cx),
-            Step::Waiting | Step::Calling(_) | Step::Over => {}
+            Step::Waiting | Step::Calling(_) | Step::Restoring | Step::Over => {}
         }
     }
 

@@ -146,6 +146,9 @@ impl Roll {
             Event::NotArmed { slot, guard, why } => {
                 self.with(slot, now, actions, |it, cx| it.not_armed(guard, why, cx));
             }
+            Event::BroughtBack { slot, up, down } => {
+                self.with(slot, now, actions, |it, cx| it.brought_back(up, down, cx));
+            }
             Event::JobUnheard { slot } => self.with(slot, now, actions, |it, cx| it.unheard(cx)),
             Event::JobRemoved { slot, job, result } => {
                 self.with(slot, now, actions, |it, cx| it.removed(job, result, cx));
