@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use fastrand::Rng;
-use rollctl::roll::{Action, Event, Member, Moment, Outcome, Plan, Policy, Roll, Share, Turn};
+use rollctl::roll::{Action, Event, Member, Moment, OnFailure, Outcome, Plan, Policy, Share, Turn};
 
+use super::bugs::{Bug, Heart};
 use super::invariants::Watch;
 use super::world::World;
 
@@ -18,7 +19,7 @@ pub(crate) struct Told {
     pub(crate) actions: Vec<(Moment, Action)>,
 }
 
-pub(crate) fn schedule(seed: u64, aloud: bool) -> Told {
+pub(crate) fn schedule(seed: u64, bug: Option<Bug>, aloud: bool) -> Told {
     let mut rng = Rng::with_seed(seed);
     let (plan, bystanders) = loop {
         if let Some(drawn) = drawn_plan(&mut rng) {
@@ -27,15 +28,16 @@ pub(crate) fn schedule(seed: u64, aloud: bool) -> Told {
     };
     let mut world = World::of(&plan, rng, &bystanders);
     let mut watch = Watch::new(&plan, &world);
-    let mut roll = Roll::new(plan);
+    let mut heart = Heart::new(&plan, bug);
     let mut actions = Vec::new();
     let mut ended: Option<Outcome> = None;
     for _ in 0..MOST_EVENTS {
-        let Some(event) = next_event(&mut world, &roll) else { continue };
+        let Some(event) = next_event(&mut world, &heart) else { continue };
         if aloud {
             println!("{:>9.3} {event:?}", world.now.0.as_secs_f64());
         }
-        let todo = roll.handle(event, world.now);
+        watch.hears(&event);
+        let todo = heart.handle(event, world.told_time());
         for action in todo {
             if aloud {
                 println!("{:>9.3}    => {action:?}", world.now.0.as_secs_f64());
@@ -58,8 +60,9 @@ pub(crate) fn schedule(seed: u64, aloud: bool) -> Told {
 }
 
 /// What happens first: something in the world, or the moment the heart waits for.
-fn next_event(world: &mut World, roll: &Roll) -> Option<Event> {
-    let wake = roll.wake_at().expect("a roll that is not over waits for some moment");
+fn next_event(world: &mut World, heart: &Heart) -> Option<Event> {
+    let wake = heart.wake_at().expect("a roll that is not over waits for some moment");
+    let wake = world.when_it_is(wake);
     match world.next_at() {
         Some(at) if at <= wake => world.step(),
         _ => {
@@ -72,6 +75,8 @@ fn next_event(world: &mut World, roll: &Roll) -> Option<Event> {
 fn drawn_plan(rng: &mut Rng) -> Option<(Plan, Vec<bool>)> {
     let pause = |rng: &mut Rng| Duration::from_millis([0, 0, rng.u64(0..3_000)][rng.usize(..3)]);
     let (stop_pause, observe) = (pause(rng), pause(rng));
+    let (before_stop, after_start) = (rng.u32(..4) == 0, rng.u32(..4) == 0);
+    let health_timeout = (rng.u32(..4) == 0).then(|| Duration::from_secs(rng.u64(15..60)));
     let members = (0..rng.usize(1..=6)).map(|i| Member {
         unit: format!("worker@{i}.service"),
         up: rng.u32(..8) > 0,
@@ -79,19 +84,29 @@ fn drawn_plan(rng: &mut Rng) -> Option<(Plan, Vec<bool>)> {
             timeout: Duration::from_secs(rng.u64(20..60)),
             stop_pause,
             observe,
+            before_stop,
+            after_start,
+            health_timeout,
             ..Turn::default()
         },
     });
     let members: Vec<Member> = members.collect();
     let bystanders: Vec<bool> = (0..rng.usize(..3)).map(|_| rng.u32(..8) > 0).collect();
     let names = (0..bystanders.len()).map(|i| format!("worker@b{i}.service")).collect();
+    let batches = ["1,25%,100%", "2", "50%", "1,2"][rng.usize(..4)].parse().ok();
+    let batches = batches.filter(|_| rng.u32(..3) == 0);
     let policy = Policy {
-        max_unavailable: Some(match rng.bool() {
+        max_unavailable: (batches.is_none() || rng.bool()).then(|| match rng.bool() {
             true => Share::Number(rng.usize(1..4)),
             false => Share::Percent(rng.usize(1..100)),
         }),
+        batches,
         pause: pause(rng),
-        ..Policy::default()
+        on_failure: [OnFailure::Stop, OnFailure::Stop, OnFailure::Continue][rng.usize(..3)],
+        before_roll: rng.u32(..4) == 0,
+        after_roll: rng.u32(..4) == 0,
+        hook_timeout: Duration::from_secs(rng.u64(1..40)),
+        is_attended: rng.u32(..3) == 0,
     };
     Some((Plan::new(members, names, policy).ok()?, bystanders))
 }

@@ -52,6 +52,7 @@ pub struct Roll {
 enum Stage {
     Unbegun,
     Checking { then: Next, since: Moment, again: Moment, valid_from: Ticket },
+    Settling { then: Next },
     Opening(Hooked),
     Batch(usize),
     Pausing { since: Moment, next: usize },
@@ -123,7 +124,8 @@ impl Roll {
             Stage::Unbegun => Some(Moment::default()),
             Stage::Checking { again, .. } => Some(again),
             Stage::Pausing { since, .. } => Some(since + self.pause),
-            Stage::Opening(_) | Stage::Batch(_) | Stage::Ending(_) | Stage::Over => None,
+            Stage::Opening(_) | Stage::Settling { .. } | Stage::Batch(_) => None,
+            Stage::Ending(_) | Stage::Over => None,
         })
     }
 
@@ -246,6 +248,7 @@ impl Roll {
         match self.stage {
             _ if self.is_held() => {}
             Stage::Batch(part) => self.check(self.after(part), now, actions),
+            Stage::Settling { then } => self.check(then, now, actions),
             Stage::Pausing { since, next } if now >= since + self.pause => {
                 self.check(Next::Begin(next), now, actions);
             }

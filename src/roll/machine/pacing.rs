@@ -23,7 +23,7 @@ impl Roll {
 
     fn comes_next(&self) -> Option<Next> {
         match self.stage {
-            Stage::Checking { then, .. } => Some(then),
+            Stage::Checking { then, .. } | Stage::Settling { then } => Some(then),
             Stage::Opening(_) => Some(Next::Begin(0)),
             Stage::Batch(part) => Some(self.after(part)),
             Stage::Pausing { next, .. } => Some(Next::Begin(next)),
