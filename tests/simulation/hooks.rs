@@ -84,6 +84,7 @@ impl Hooks {
         let place = |unit: &String| self.plan.members().iter().position(|it| it.unit == *unit);
         match record {
             Record::InstanceFailed { instance, .. } => self.have_failed.extend(place(instance)),
+            Record::BatchBegan { .. } => self.is_opened(),
             Record::InDoubt { instance, .. } => {
                 let slot = place(instance).expect("a member");
                 let run = world.units[slot].state.invocation;

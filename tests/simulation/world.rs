@@ -71,16 +71,16 @@ enum Later {
     SocketDown,
     BusGone,
     BusBack,
-    /// The clock that the heart is told jumps by so many milliseconds.
-    ClockJumps(i64),
+    /// The clock that the heart is told jumps: the machine slept, or was far too busy.
+    ClockJumps(Duration),
 }
 
 pub(crate) struct World {
     pub(crate) units: Vec<Unit>,
     members: usize,
     pub(crate) now: Moment,
-    /// How far the heart's clock is ahead of the world's, in milliseconds.
-    skew: i64,
+    /// How far the heart's clock is ahead of the world's.
+    skew: Duration,
     pub(crate) faults: Faults,
     pub(crate) rng: Rng,
     pub(crate) socket_down_since: Option<Moment>,
@@ -105,7 +105,7 @@ impl World {
             units: Vec::new(),
             members: plan.members().len(),
             now: Moment::default(),
-            skew: 0,
+            skew: Duration::ZERO,
             faults: Faults::drawn(&mut rng),
             rng,
             socket_down_since: None,
@@ -180,8 +180,7 @@ impl World {
         }
         for _ in 0..[0, 0, 0, 0, 0, 0, 0, 1, 3][self.rng.usize(..9)] {
             let when = at(&mut self.rng);
-            let jump = [self.rng.i64(-3_600_000..0), self.rng.i64(0..90_000), 86_400_000];
-            let jump = jump[self.rng.usize(..3)];
+            let jump = ms([self.rng.u64(0..90_000), 86_400_000][self.rng.usize(..2)]);
             self.later(when, Later::ClockJumps(jump));
         }
         if self.rng.u32(..12) == 0 {
@@ -236,7 +235,7 @@ impl World {
                 self.queue(unit, job, false);
             }
             Later::SocketDown => self.socket_down_since = Some(self.now),
-            Later::ClockJumps(millis) => self.skew += millis,
+            Later::ClockJumps(span) => self.skew += span,
             Later::BusGone => self.bus_is_gone = true,
             Later::BusBack => {
                 self.bus_is_gone = false;
@@ -354,9 +353,11 @@ impl World {
 
     /// What time the heart is told.
     pub(crate) fn told_time(&self) -> Moment {
-        let millis = i64::try_from(self.now.0.as_millis()).unwrap() + self.skew;
-        let below = self.now.0 - ms(u64::try_from(self.now.0.as_millis()).unwrap());
-        Moment(ms(u64::try_from(millis.max(0)).unwrap()) + below)
+        self.now + self.skew
+    }
+
+    pub(crate) fn has_jumped(&self) -> bool {
+        !self.skew.is_zero()
     }
 
     /// When the heart's clock shows this moment, or now if it has done so.

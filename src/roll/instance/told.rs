@@ -71,6 +71,9 @@ impl Instance {
 
     /// The group was read: is it, having served, still what it was?
     pub(in crate::roll) fn look_back(&mut self, state: &UnitState, cx: &mut Context) {
+        if !self.is_busy() {
+            self.state = state.clone();
+        }
         if self.phase != Phase::Serving {
             return;
         }

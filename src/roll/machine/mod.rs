@@ -358,8 +358,8 @@ impl Roll {
     /// The failed are stopped only while others serve, and never more of them than may be down.
     fn may_stop_for_good(&self, slot: Slot) -> bool {
         let others = self.instances.iter().enumerate().filter(|(i, _)| *i != slot.0);
-        let stopped = others.filter(|(_, other)| other.is_stopped_for_good()).count();
-        stopped < self.plan.allowed_down() && self.others_serve(slot)
+        let down = others.filter(|(_, other)| other.has_failed_and_is_down()).count();
+        down < self.plan.allowed_down() && self.others_serve(slot)
     }
 
     fn others_serve(&self, slot: Slot) -> bool {
