@@ -1,5 +1,6 @@
 # make demo   builds, starts 4 workers on a private systemd, restarts them under load, shows the result
 # make test   installs what the tests need (as root), and runs them all
+# make simulate N=1000000   tells the heart of a roll so many random stories
 # make install   builds and installs both programs and the units (DESTDIR=, PREFIX=)
 
 CARGO ?= cargo
@@ -13,7 +14,7 @@ FEDORA := systemd dbus-daemon util-linux findutils
 PREFIX ?= /usr
 UNITDIR ?= /usr/lib/systemd/system
 
-.PHONY: help demo test install needs
+.PHONY: help demo test simulate install needs
 help:
 	@sed -n 's/^# make/make/p' Makefile
 
@@ -26,6 +27,10 @@ test: needs
 	$(CARGO) clippy --locked --all-features --all-targets -- -D warnings
 	$(CARGO) test --locked --all-features
 	RUSTDOCFLAGS=-Dwarnings $(CARGO) doc --locked --all-features --no-deps
+
+N ?= 1000000
+simulate:
+	ROLL_SCHEDULES=$(N) $(CARGO) test --locked --all-features --test simulation -- --nocapture
 
 install:
 	$(CARGO) build --locked --release --bins

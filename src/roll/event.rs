@@ -221,6 +221,8 @@ pub enum Event {
         what: String,
         /// The instances whose job was not asked for, because it was not written down.
         held_back: Vec<Slot>,
+        /// Whether the very first hook was not run either.
+        opening: bool,
     },
 }
 

@@ -25,6 +25,7 @@ mod seconds;
 mod share;
 mod story;
 mod unit;
+mod written;
 
 pub use event::{Action, Decision, Event, GroupState, Guard, Moment, Slot, Ticket, Verdict};
 pub use last_word::{Explanation, LastWord, Usual};

@@ -17,7 +17,7 @@ pub(crate) fn of(mut walk: Walk, mut world: World, aloud: bool) -> Told {
     world.is_left_alone(GUARDS_TAKE);
     walk.watch.nobody_is_left_down(&world);
     let story = story_of(&walk);
-    let plan = walk.roll.plan();
+    let plan = &walk.plan;
     let names: Vec<String> = plan.members().iter().map(|it| it.unit.clone()).collect();
     // Killed before its first record it had done nothing.
     let left: BTreeSet<&str> = match story.instances.is_empty() {
@@ -31,7 +31,7 @@ pub(crate) fn of(mut walk: Walk, mut world: World, aloud: bool) -> Told {
     world.is_well_again(&order, plan.members().len());
     let is_sound = world.socket_down_since.is_none()
         && world.units[plan.members().len()..].iter().all(|it| it.state.active.is_up());
-    let mut resumed = Walk::begin(plan, &world, aloud);
+    let mut resumed = Walk::begin(plan, &world, None, aloud);
     let outcome = resumed.on(&mut world, MOST_EVENTS).expect("it ends");
     let all_serve = outcome.instances.iter().all(|it| it.standing == Standing::Serving);
     assert!(all_serve || !is_sound, "resume does not finish it: {outcome:?}");

@@ -3,8 +3,11 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use rollctl::roll::{Action, Outcome, Phase, Plan, Reason, Record, Slot, Standing};
+use rollctl::roll::{
+    Action, Event, Failure, OnFailure, Outcome, Phase, Plan, Reason, Record, Slot, Standing,
+};
 
+use super::hooks::Hooks;
 use super::world::{Unit, World};
 
 /// What an answer says may be as old as this when it arrives.
@@ -15,6 +18,8 @@ pub(crate) struct Watch {
     was_up: Vec<bool>,
     members: Vec<String>,
     touched: BTreeSet<usize>,
+    /// Touched, or a hook was run for it.
+    begun: BTreeSet<usize>,
     serving: BTreeSet<usize>,
     /// Failed, and to be stopped for good.
     given_up: BTreeSet<usize>,
@@ -24,6 +29,10 @@ pub(crate) struct Watch {
     winding_down: bool,
     /// Nothing new may begin for now.
     paused: bool,
+    on_failure: OnFailure,
+    /// Nothing is done to them any more.
+    taken_over: BTreeSet<usize>,
+    hooks: Hooks,
 }
 
 impl Watch {
@@ -33,16 +42,27 @@ impl Watch {
             was_up: world.units.iter().map(|unit| unit.state.active.is_up()).collect(),
             members: plan.members().iter().map(|member| member.unit.clone()).collect(),
             touched: BTreeSet::new(),
+            begun: BTreeSet::new(),
             serving: BTreeSet::new(),
             given_up: BTreeSet::new(),
             up_at_batch: Vec::new(),
             winding_down: false,
             paused: false,
+            on_failure: plan.policy().on_failure,
+            taken_over: BTreeSet::new(),
+            hooks: Hooks::of(plan),
         }
+    }
+
+    /// Before the heart is told.
+    pub(crate) fn hears(&mut self, event: &Event) {
+        self.winding_down |= matches!(event, Event::Interrupted);
+        self.hooks.hear(event);
     }
 
     /// Before the action is performed.
     pub(crate) fn sees(&mut self, action: &Action, world: &World) {
+        self.hooks.see(action, world);
         match action {
             Action::Restart(slot) | Action::Stop(slot) => {
                 self.keeps_the_floor(*slot, world);
@@ -51,8 +71,11 @@ impl Watch {
                 self.touches(*slot);
             }
             Action::Start(slot) => self.touches(*slot),
+            Action::RunHook { slot: Some(slot), .. } => self.begins(*slot),
+            // The last look was just now; what happens while its last hook runs is not known.
+            Action::RunHook { result: Some(Reason::Done), .. } => self.those_rolled_serve(world),
             Action::StopForGood(slot) => _ = self.given_up.insert(slot.0),
-            Action::Record(record) => self.hears(record, world),
+            Action::Record(record) => self.reads(record, world),
             _ => {}
         }
     }
@@ -62,9 +85,16 @@ impl Watch {
         self.winding_down = true;
     }
 
-    fn hears(&mut self, record: &Record, world: &World) {
+    fn reads(&mut self, record: &Record, world: &World) {
         match record {
-            Record::InstanceFailed { .. } | Record::Interrupted { .. } => self.winding_down = true,
+            Record::InstanceFailed { instance, failure } => {
+                let ends_it = self.on_failure == OnFailure::Stop || failure.ends_every_roll();
+                self.winding_down |= ends_it;
+                self.serving.remove(&self.place(instance));
+                if matches!(failure, Failure::TakenOver { .. }) {
+                    self.taken_over.insert(self.place(instance));
+                }
+            }
             Record::Paused { .. } => self.paused = true,
             Record::Resumed { .. } => self.paused = false,
             Record::BatchBegan { .. } => {
@@ -78,7 +108,7 @@ impl Watch {
                 self.up_at_batch = world.units.iter().map(was_up).collect();
             }
             Record::PhaseChanged { instance, phase: Phase::Serving, .. } => {
-                let slot = self.members.iter().position(|unit| unit == instance).unwrap();
+                let slot = self.place(instance);
                 self.serving.insert(slot);
                 self.serves_for_real(slot, world);
             }
@@ -86,9 +116,19 @@ impl Watch {
         }
     }
 
-    /// Nothing new starts after a failure or an interrupt.
+    fn place(&self, unit: &str) -> usize {
+        self.members.iter().position(|member| member == unit).expect("a member")
+    }
+
     fn touches(&mut self, slot: Slot) {
-        let is_new = self.touched.insert(slot.0);
+        assert!(!self.taken_over.contains(&slot.0), "{slot:?} is others', and touched again");
+        self.begins(slot);
+        self.touched.insert(slot.0);
+    }
+
+    /// Nothing new starts after a failure or an interrupt.
+    fn begins(&mut self, slot: Slot) {
+        let is_new = self.begun.insert(slot.0);
         assert!(!(is_new && self.winding_down), "{slot:?} begins after the roll was to end");
     }
 
@@ -116,14 +156,16 @@ impl Watch {
     /// What we call serving is up in the run that passed the probe, or fell a moment ago.
     fn serves_for_real(&self, i: usize, world: &World) {
         let unit = &world.units[i];
-        assert!(unit.passed.is_some(), "{} serves and passed no gate", self.members[i]);
-        let serves = unit.state.active.is_up() && unit.passed == unit.state.invocation;
+        let proofs = [unit.passed, self.hooks.accepted(i)];
+        assert!(proofs.iter().any(Option::is_some), "{} passed no gate", self.members[i]);
+        let serves = unit.state.active.is_up() && proofs.contains(&unit.state.invocation);
         let fell_now = world.now.since(unit.changed_at) <= NEWS_TAKES;
         assert!(serves || fell_now, "{} is called serving: {unit:?}", self.members[i]);
     }
 
     pub(crate) fn judges(&self, outcome: &Outcome, world: &World) {
         assert_eq!(outcome.instances.len(), self.members.len());
+        self.hooks.judge(outcome);
         let reachable = !matches!(outcome.reason, Reason::Unreachable { .. });
         for (i, instance) in outcome.instances.iter().enumerate() {
             assert_eq!(instance.instance, self.members[i]);
@@ -131,6 +173,9 @@ impl Watch {
             match instance.standing {
                 Standing::Untouched => assert!(!self.touched.contains(&i), "{instance:?}"),
                 Standing::Serving | Standing::FailedStopped => {}
+                // A clock that jumped over the deadline of a start that systemd did not hear: from
+                // there on it is the guard's.
+                _ if world.has_jumped() => {}
                 Standing::ComingUp | Standing::FailedLeft if reachable => {
                     self.is_not_left_down(i, world);
                 }
@@ -149,7 +194,9 @@ impl Watch {
             Reason::Done => {
                 let all = outcome.instances.iter().all(|i| i.standing == Standing::Serving);
                 assert!(all, "{outcome:?}");
-                self.those_rolled_serve(world);
+                if !self.hooks.has_run_the_last() {
+                    self.those_rolled_serve(world);
+                }
             }
             Reason::Refused { .. } | Reason::GroupSick { .. } => {
                 let refused = matches!(outcome.reason, Reason::Refused { .. });
@@ -160,7 +207,12 @@ impl Watch {
             Reason::Failed | Reason::Interrupted => {
                 assert!(!world.is_harmless, "nothing was wrong: {outcome:?}");
             }
-            Reason::Unreachable { .. } | Reason::HookFailed { .. } => {}
+            Reason::HookFailed { .. } => {
+                assert!(!world.is_harmless, "nothing was wrong: {outcome:?}");
+                let all = outcome.instances.iter().all(|i| i.standing == Standing::Serving);
+                assert!(all, "{outcome:?}");
+            }
+            Reason::Unreachable { .. } => {}
         }
     }
 

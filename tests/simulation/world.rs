@@ -6,29 +6,13 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use rollctl::roll::{
-    Action, ActiveState, Event, GroupState, Guard, Invocation, JobId, JobResult, Moment, Plan,
-    Slot, Ticket, UnitState, Verdict,
+    Action, ActiveState, Decision, Event, GroupState, Guard, Hook, Invocation, JobId, JobResult,
+    Moment, Plan, Record, Slot, Ticket, UnitState, Verdict,
 };
 
-const SOCKET: &str = "worker.socket";
+use super::faults::Faults;
 
-/// What can go wrong, each as a chance of a thousand.
-#[derive(Debug, Default)]
-pub(crate) struct Faults {
-    pub(crate) signal_lost: u32,
-    pub(crate) signal_doubled: u32,
-    pub(crate) answer_lost: u32,
-    pub(crate) call_refused: u32,
-    pub(crate) call_unheard: u32,
-    pub(crate) start_fails: u32,
-    pub(crate) start_hangs: u32,
-    pub(crate) start_depends: u32,
-    pub(crate) crashes_later: u32,
-    pub(crate) sick: u32,
-    pub(crate) sick_for_ever: u32,
-    pub(crate) stop_hangs: u32,
-    pub(crate) probe_lost: u32,
-}
+const SOCKET: &str = "worker.socket";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Job {
@@ -64,22 +48,45 @@ pub(crate) struct Unit {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Later {
     Tell(Event),
-    Stopped { unit: usize, era: u64 },
-    Started { unit: usize, era: u64 },
-    Crashed { unit: usize, era: u64 },
-    RestartedItself { unit: usize, era: u64 },
-    Stranger { unit: usize, job: Job },
+    Stopped {
+        unit: usize,
+        era: u64,
+    },
+    Started {
+        unit: usize,
+        era: u64,
+    },
+    Crashed {
+        unit: usize,
+        era: u64,
+    },
+    RestartedItself {
+        unit: usize,
+        era: u64,
+    },
+    Stranger {
+        unit: usize,
+        job: Job,
+    },
     SocketDown,
     BusGone,
     BusBack,
     LogFails,
-    GuardActs { unit: usize, guard: Guard, number: u64 },
+    GuardActs {
+        unit: usize,
+        guard: Guard,
+        number: u64,
+    },
+    /// The clock that the heart is told jumps: the machine slept, or was far too busy.
+    ClockJumps(Duration),
 }
 
 pub(crate) struct World {
     pub(crate) units: Vec<Unit>,
     members: usize,
     pub(crate) now: Moment,
+    /// How far the heart's clock is ahead of the world's.
+    skew: Duration,
     pub(crate) faults: Faults,
     pub(crate) rng: Rng,
     pub(crate) socket_down_since: Option<Moment>,
@@ -108,6 +115,7 @@ impl World {
             units: Vec::new(),
             members: plan.members().len(),
             now: Moment::default(),
+            skew: Duration::ZERO,
             faults: Faults::drawn(&mut rng),
             rng,
             socket_down_since: None,
@@ -191,6 +199,11 @@ impl World {
             };
             self.later(back, end);
         }
+        for _ in 0..[0, 0, 0, 0, 0, 0, 0, 1, 3][self.rng.usize(..9)] {
+            let when = at(&mut self.rng);
+            let jump = ms([self.rng.u64(0..90_000), 86_400_000][self.rng.usize(..2)]);
+            self.later(when, Later::ClockJumps(jump));
+        }
         if self.rng.u32(..12) == 0 {
             let unit = self.rng.usize(..self.units.len());
             let when = at(&mut self.rng);
@@ -262,6 +275,7 @@ impl World {
             Later::LogFails => self.log_fails = true,
             Later::GuardActs { unit, guard, number } => self.guard_acts(unit, guard, number),
             Later::SocketDown => self.socket_down_since = Some(self.now),
+            Later::ClockJumps(span) => self.skew += span,
             Later::BusGone => self.bus_is_gone = true,
             Later::BusBack => {
                 self.bus_is_gone = false;
@@ -294,7 +308,11 @@ impl World {
             Action::Probe { slot, ticket, invocation, .. } => {
                 self.probe(*slot, *ticket, *invocation);
             }
-            Action::RunHook { .. } | Action::Record(_) | Action::Finish(_) => {}
+            Action::RunHook { hook, slot, ticket, within, .. } => {
+                self.run_hook(*hook, *slot, *ticket, *within);
+            }
+            Action::Record(Record::InDoubt { .. }) => self.ask_a_person(),
+            Action::Record(_) | Action::Finish(_) => {}
         }
     }
 
@@ -401,10 +419,13 @@ impl World {
         let unit = &mut self.units[slot.0];
         let is_it = unit.state.invocation == Some(invocation) && unit.state.active.is_up();
         let healthy = is_it && unit.healthy_from.is_some_and(|from| self.now >= from);
-        if healthy {
+        let is_unsure = is_it && self.chance(self.faults.unsure);
+        let unit = &mut self.units[slot.0];
+        if healthy && !is_unsure {
             unit.passed = Some(invocation);
         }
         let verdict = match (healthy, self.socket_down_since) {
+            (_, None) if is_unsure => Verdict::Unsure("cannot tell".to_owned()),
             (_, Some(_)) => Verdict::NoSocket(format!("{SOCKET} is not active")),
             (true, None) => Verdict::Passed,
             (false, None) => Verdict::NotYet("probe refused".to_owned()),
@@ -413,6 +434,45 @@ impl World {
         if !self.chance(self.faults.probe_lost) {
             self.after(0, 30, Later::Tell(Event::Probed { slot, ticket, verdict }));
         }
+    }
+
+    /// The driver kills it when its time is over, and says so.
+    fn run_hook(&mut self, hook: Hook, slot: Option<Slot>, ticket: Ticket, within: Duration) {
+        if self.chance(self.faults.hook_lost) {
+            return;
+        }
+        let hangs = self.chance(self.faults.hook_hangs);
+        let fails = hangs || self.chance(self.faults.hook_fails);
+        let takes = if hangs { within } else { ms(self.rng.u64(0..4_000)).min(within) };
+        if self.rng.bool() {
+            let line = "a line".to_owned();
+            self.later(self.now + takes / 2, Later::Tell(Event::HookSaid { hook, slot, line }));
+        }
+        let result = if fails { Err("failed".to_owned()) } else { Ok(()) };
+        self.later(self.now + takes, Later::Tell(Event::HookEnded { ticket, result }));
+    }
+
+    /// Who is asked answers, sooner or later.
+    fn ask_a_person(&mut self) {
+        let decisions = [Decision::Accept, Decision::Retry, Decision::Retry, Decision::Reject];
+        let decision = decisions[self.rng.usize(..4)];
+        self.after(0, 60_000, Later::Tell(Event::Decided(decision)));
+    }
+
+    // ---- clocks ----
+
+    /// What time the heart is told.
+    pub(crate) fn told_time(&self) -> Moment {
+        self.now + self.skew
+    }
+
+    pub(crate) fn has_jumped(&self) -> bool {
+        !self.skew.is_zero()
+    }
+
+    /// When the heart's clock shows this moment, or now if it has done so.
+    pub(crate) fn when_it_is(&self, told: Moment) -> Moment {
+        self.now + told.since(self.told_time())
     }
 
     // ---- what systemd does ----
@@ -568,53 +628,5 @@ impl World {
             self.after(0, 50, Later::Tell(signal.clone()));
         }
         self.after(0, 50, Later::Tell(signal));
-    }
-}
-
-impl Faults {
-    /// Whether only what is said gets lost, and not so much that nothing comes through.
-    fn are_of_the_wire(&self) -> bool {
-        let units = [
-            self.call_refused,
-            self.start_fails,
-            self.start_hangs,
-            self.start_depends,
-            self.crashes_later,
-            self.sick_for_ever,
-            self.stop_hangs,
-            self.probe_lost,
-        ];
-        units.iter().all(|chance| *chance == 0) && self.answer_lost < 100
-    }
-
-    /// A third of the worlds is without fault, for a success needs a chance too.
-    fn drawn(rng: &mut Rng) -> Self {
-        let kind = rng.u32(..4);
-        if kind == 0 {
-            return Self::default();
-        }
-        let mut draw = |most: u32| if rng.bool() { rng.u32(..=most) } else { 0 };
-        let of_the_wire = Self {
-            signal_lost: draw(1000),
-            signal_doubled: draw(500),
-            answer_lost: draw(300),
-            call_unheard: draw(200),
-            sick: draw(500),
-            ..Self::default()
-        };
-        if kind == 1 {
-            return of_the_wire;
-        }
-        Self {
-            call_refused: draw(60),
-            start_fails: draw(150),
-            start_hangs: draw(100),
-            start_depends: draw(50),
-            crashes_later: draw(150),
-            sick_for_ever: draw(100),
-            stop_hangs: draw(100),
-            probe_lost: draw(200),
-            ..of_the_wire
-        }
     }
 }

@@ -64,6 +64,10 @@ impl Instance {
             // It serves, in its old run or its new one: only a balancer does not know.
             (Failure::Hook { .. }, _) => None,
             (_, Some(Verb::Stop)) => Some(Verb::Start),
+            // Whether systemd ever heard of the start that we owe is not known.
+            (Failure::TimedOut { .. }, Some(Verb::Start)) if self.owes_a_start() => {
+                Some(Verb::Start)
+            }
             // It still drains: the same job will start it again.
             (Failure::TimedOut { .. }, Some(Verb::Restart)) if is_old => None,
             (Failure::TimedOut { .. }, _) if self.is_untouched() => None,
@@ -73,6 +77,11 @@ impl Instance {
                 None
             }
         }
+    }
+
+    fn owes_a_start(&self) -> bool {
+        let is_heard = matches!(&self.step, Step::Working { work, .. } if work.job.is_some());
+        self.stopped_by_us && !is_heard && self.state.active.is_down()
     }
 
     pub(super) fn close(&mut self, verb: Verb, cx: &mut Context) {

@@ -191,9 +191,11 @@ impl Instance {
         matches!(self.step, Step::Looking | Step::Arming { .. })
     }
 
-    pub(super) fn is_stopped_for_good(&self) -> bool {
+    /// Stopped for good, on the way there, or down by itself.
+    pub(super) fn has_failed_and_is_down(&self) -> bool {
         let is_being_stopped = matches!(self.step, Step::Closing { verb: Verb::Stop, .. });
-        is_being_stopped || self.standing == Standing::FailedStopped
+        let is_stopped = is_being_stopped || self.standing == Standing::FailedStopped;
+        is_stopped || self.failure.is_some() && !self.state.active.is_up()
     }
 
     pub(super) fn has_begun(&self) -> bool {

@@ -5,6 +5,7 @@ use crate::roll::event::{Decision, Ticket, Verdict};
 use crate::roll::judge::Verb;
 use crate::roll::outcome::{Failure, Standing};
 use crate::roll::phase::Phase;
+use crate::roll::policy::Hook;
 use crate::roll::record::Record;
 use crate::roll::unit::{JobId, JobResult, UnitState};
 
@@ -38,7 +39,7 @@ impl Instance {
         }
     }
 
-    /// What it was to be told could not be written down, and was not said: it is as it was.
+    /// What it was to be told could not be written down, and was not said.
     pub(in crate::roll) fn hold_back(&mut self, cx: &mut Context) {
         match self.step {
             // It is down by our hand, or a balancer sends it nothing any more: it is in hand.
@@ -46,7 +47,8 @@ impl Instance {
                 self.call_again(verb, cx);
             }
             Step::Closing { verb, .. } => self.call_to_close(verb, cx),
-            Step::Calling(_) => {
+            Step::Calling(_) | Step::Hooking { hook: Hook::BeforeStop, .. } => {
+                self.is_drained = false;
                 self.disarm(cx);
                 self.enter(Phase::Pending, cx);
                 self.over(Standing::Untouched, cx);
@@ -97,6 +99,9 @@ impl Instance {
 
     /// The group was read: is it, having served, still what it was?
     pub(in crate::roll) fn look_back(&mut self, state: &UnitState, cx: &mut Context) {
+        if !self.is_busy() {
+            self.state = state.clone();
+        }
         if self.phase != Phase::Serving {
             return;
         }

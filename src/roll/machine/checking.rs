@@ -34,6 +34,11 @@ impl Roll {
         }
         self.group = state;
         self.look_back(now, actions);
+        if self.instances.iter().any(Instance::is_busy) {
+            // What has failed is brought to its end, and then the group is another one.
+            self.stage = Stage::Settling { then };
+            return;
+        }
         self.make_it_fit(then);
         if let Err(what) = self.is_in_order(then) {
             if self.any_failed() {

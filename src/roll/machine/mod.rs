@@ -52,6 +52,7 @@ pub struct Roll {
 enum Stage {
     Unbegun,
     Checking { then: Next, since: Moment, again: Moment, valid_from: Ticket },
+    Settling { then: Next },
     Opening(Hooked),
     Batch(usize),
     Pausing { since: Moment, next: usize },
@@ -123,7 +124,8 @@ impl Roll {
             Stage::Unbegun => Some(Moment::default()),
             Stage::Checking { again, .. } => Some(again),
             Stage::Pausing { since, .. } => Some(since + self.pause),
-            Stage::Opening(_) | Stage::Batch(_) | Stage::Ending(_) | Stage::Over => None,
+            Stage::Opening(_) | Stage::Settling { .. } | Stage::Batch(_) => None,
+            Stage::Ending(_) | Stage::Over => None,
         })
     }
 
@@ -176,7 +178,10 @@ impl Roll {
             Event::Resume { by } => self.resume(by, now, actions),
             Event::Longer(span) => self.pause_for(self.pause.saturating_add(span), actions),
             Event::Shorter(span) => self.pause_for(self.pause.saturating_sub(span), actions),
-            Event::LogFailed { what, held_back } => self.log_failed(what, held_back, now, actions),
+            Event::LogFailed { what, held_back, opening } => {
+                self.hold_back(held_back, opening, now, actions);
+                self.log_failed(what);
+            }
         }
     }
 
@@ -255,6 +260,7 @@ impl Roll {
         match self.stage {
             _ if self.is_held() => {}
             Stage::Batch(part) => self.check(self.after(part), now, actions),
+            Stage::Settling { then } => self.check(then, now, actions),
             Stage::Pausing { since, next } if now >= since + self.pause => {
                 self.check(Next::Begin(next), now, actions);
             }
@@ -364,8 +370,8 @@ impl Roll {
     /// The failed are stopped only while others serve, and never more of them than may be down.
     fn may_stop_for_good(&self, slot: Slot) -> bool {
         let others = self.instances.iter().enumerate().filter(|(i, _)| *i != slot.0);
-        let stopped = others.filter(|(_, other)| other.is_stopped_for_good()).count();
-        stopped < self.plan.allowed_down() && self.others_serve(slot)
+        let down = others.filter(|(_, other)| other.has_failed_and_is_down()).count();
+        down < self.plan.allowed_down() && self.others_serve(slot)
     }
 
     fn others_serve(&self, slot: Slot) -> bool {
