@@ -18,7 +18,8 @@ const UNIT: &str = "[Service]\nType=notify\nNotifyAccess=all\n\
     ExecStart=/bin/sh -c 'systemd-notify --ready --status=run-$$$$; exec sleep 1000'\n";
 const TEMPLATE: &str = "q@.service";
 /// Part of an instance, so that it goes down with it and is not brought back by it.
-const PART: &str = "[Unit]\nPartOf=q@1.service\n[Service]\nExecStart=/bin/sleep 1000\n";
+const PART: &str =
+    "[Unit]\nStartLimitIntervalSec=0\nPartOf=q@1.service\n[Service]\nExecStart=/bin/sleep 1000\n";
 /// The stop (`--timeout`), the stop-pause, the guard's own two seconds; and a busy machine.
 const GUARD_TIME: Duration = Duration::from_millis(3_000 + 300 + 2_000 + 3_000);
 

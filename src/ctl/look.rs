@@ -47,7 +47,13 @@ pub fn last_roll(scope: Scope, shelf: &Shelf, life: Option<Life>) -> io::Result<
     look(scope, shelf, number, life).map(Some)
 }
 
-fn look(scope: Scope, shelf: &Shelf, number: u64, life: Option<Life>) -> io::Result<Look> {
+/// One roll of the group.
+pub(super) fn look(
+    scope: Scope,
+    shelf: &Shelf,
+    number: u64,
+    life: Option<Life>,
+) -> io::Result<Look> {
     let header = read(&shelf.path(number))?.header;
     // In this order: a roll that ends in between has its end in the log by then.
     let is_there = control::owner(scope, &header.group)? == Some(header.pid);
@@ -62,4 +68,18 @@ fn look(scope: Scope, shelf: &Shelf, number: u64, life: Option<Life>) -> io::Res
         None => Fate::Died,
     };
     Ok(Look { told, story, fate })
+}
+
+impl Fate {
+    /// One word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::UnderWay => "under way",
+            Self::Paused => "paused",
+            Self::Done => "done",
+            Self::EndedEarly => "ended early",
+            Self::Died => "died",
+            Self::Overtaken => "overtaken",
+        }
+    }
 }

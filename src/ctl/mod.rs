@@ -12,6 +12,7 @@ mod driver;
 mod error;
 mod exit;
 mod explain;
+mod frozen;
 mod gates;
 mod hooks;
 mod journal;
@@ -40,6 +41,7 @@ pub use control::{Command, Control, give, owner};
 pub use driver::{Edge, drive};
 pub use error::Error;
 pub use exit::ExitStatus;
+pub use frozen::{Frozen, freeze, frozen, thaw};
 pub use gates::{
     Answer, Check, Gates, Health, HealthUrl, InstanceGates, Listener, Probe, Target, ask_health,
 };

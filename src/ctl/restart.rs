@@ -6,6 +6,7 @@ use super::driver::{Edge, drive};
 use super::error::Error;
 use super::exit::ExitStatus;
 use super::explain::{Case, explain};
+use super::frozen;
 use super::gates::Gates;
 use super::hooks::Hooks;
 use super::lock::Lock;
@@ -124,7 +125,10 @@ async fn lock(
     names.dedup();
     let mut locks = Vec::new();
     for name in names {
+        frozen::check(request.scope, name)?;
         locks.push(Lock::take(request.scope, name, request.lock_wait).await?);
+        // Or it was frozen while we waited.
+        frozen::check(request.scope, name)?;
     }
     // Another roll may have changed what was read before.
     match locks.iter().any(|lock| lock.had_to_wait) {

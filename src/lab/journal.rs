@@ -18,15 +18,16 @@ pub(super) struct Journal {
 }
 
 impl Journal {
-    /// Listens at `socket` and writes the message of every entry to `log`.
-    pub(super) fn keep(socket: &Path, log: &Path) -> io::Result<Self> {
+    /// Listens at `socket`, writes the message of every entry to `log`, and all of it to `entries`.
+    pub(super) fn keep(socket: &Path, log: &Path, entries: &Path) -> io::Result<Self> {
         let socket = UnixDatagram::bind(socket)?;
         let (own, mut log) = (socket.try_clone()?, File::create(log)?);
+        let mut entries = File::create(entries)?;
         std::thread::Builder::new().name("lab-journal".to_owned()).spawn(move || {
             let mut entry = vec![0; ENTRY_LIMIT];
             while let Ok(length @ 1..) = own.recv(&mut entry) {
                 // A message that cannot be kept is no reason to lose those that follow.
-                let _ = write_messages(&entry[..length], &mut log);
+                let _ = keep(&entry[..length], &mut log, &mut entries);
             }
         })?;
         Ok(Self { socket })
@@ -40,12 +41,45 @@ impl Drop for Journal {
     }
 }
 
-fn write_messages(entry: &[u8], log: &mut File) -> io::Result<()> {
-    for line in entry.split(|byte| *byte == b'\n') {
-        if let Some(message) = line.strip_prefix(b"MESSAGE=") {
-            log.write_all(message)?;
-            log.write_all(b"\n")?;
+fn keep(entry: &[u8], log: &mut File, entries: &mut File) -> io::Result<()> {
+    let fields = fields(entry);
+    for (name, value) in &fields {
+        writeln!(entries, "{name}={}", value.replace('\n', " "))?;
+        if name == "MESSAGE" {
+            writeln!(log, "{value}")?;
         }
     }
-    Ok(())
+    writeln!(entries)
+}
+
+/// A field is `NAME=value`, or `NAME`, the length of the value in eight bytes, and the value.
+fn fields(mut entry: &[u8]) -> Vec<(String, String)> {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let mut fields = Vec::new();
+    while let Some(end) = entry.iter().position(|byte| *byte == b'\n') {
+        let (line, rest) = (&entry[..end], &entry[end + 1..]);
+        entry = rest;
+        if let Some(at) = line.iter().position(|byte| *byte == b'=') {
+            fields.push((text(&line[..at]), text(&line[at + 1..])));
+            continue;
+        }
+        let Some((length, rest)) = rest.split_first_chunk::<8>() else { break };
+        let length = usize::try_from(u64::from_le_bytes(*length)).unwrap_or(usize::MAX);
+        let Some((value, rest)) = rest.split_at_checked(length) else { break };
+        fields.push((text(line), text(value)));
+        entry = rest.get(1..).unwrap_or_default();
+    }
+    fields
+}
+
+#[cfg(test)]
+mod tests {
+    use super::fields;
+
+    #[test]
+    fn both_kinds_of_fields_are_read() {
+        let entry = b"A=b\nLONG\n\x03\0\0\0\0\0\0\0x\ny\nC=d\n";
+        let pairs = [("A", "b"), ("LONG", "x\ny"), ("C", "d")];
+        assert_eq!(fields(entry), pairs.map(|(name, value)| (name.into(), value.into())));
+    }
 }

@@ -158,6 +158,16 @@ impl Lab {
         if own.is_empty() { self.machine_journal().unwrap_or_default() } else { own }
     }
 
+    /// The journal's entries of which a field has this value, each as lines `NAME=value`.
+    pub fn journal(&self, field: &str, value: &str) -> Vec<String> {
+        let kept = fs::read_to_string(self.dir.join(ENTRIES)).unwrap_or_default();
+        let wanted = format!("{field}={value}");
+        // Beneath another manager what is in it says it to the machine's own journal.
+        let kept = if kept.is_empty() { machine_journal_of(&wanted) } else { kept };
+        let entries = kept.split("\n\n").filter(|entry| entry.lines().any(|line| line == wanted));
+        entries.map(str::to_owned).collect()
+    }
+
     /// All logs, one after another: what a failed test should show.
     fn everything_said(&self) -> String {
         let logs = fs::read_dir(self.log_dir()).into_iter().flatten().flatten();
@@ -189,12 +199,18 @@ impl Drop for Lab {
 }
 
 const MANAGER: &str = "manager.log";
+const ENTRIES: &str = "journal.entries";
 
 fn begin(dir: &Path) -> Result<(Journal, Keeper), LabError> {
     let (socket, log) = (dir.join("journal"), dir.join("log").join(MANAGER));
-    let journal = Journal::keep(&socket, &log).map_err(LabError::io("listen at", &socket))?;
+    let journal = Journal::keep(&socket, &log, &dir.join(ENTRIES));
+    let journal = journal.map_err(LabError::io("listen at", &socket))?;
     let name = dir.file_name().unwrap_or_default().to_string_lossy();
     Ok((journal, Keeper::start(dir, &name)?))
+}
+
+fn machine_journal_of(wanted: &str) -> String {
+    run(Command::new("journalctl").args(["-q", "-b", "-o", "export", wanted])).unwrap_or_default()
 }
 
 /// Runs a command to its end; its standard output, or an error with all it printed.

@@ -4,7 +4,10 @@ use std::io::{IsTerminal, stderr, stdin};
 
 use clap::{Args, Parser, Subcommand};
 
+use super::attach::AttachArgs;
+use super::freeze::FreezeArgs;
 use super::group::GroupArgs;
+use super::history::HistoryArgs;
 use super::resume::ResumeArgs;
 use super::status::StatusArgs;
 use crate::ctl::policy::{Given, HookCommand, Limit, Origin, Settings};
@@ -37,6 +40,14 @@ pub(super) enum Verb {
     Resume(ResumeArgs),
     /// Let the roll under way finish what is in hand, and end
     Abort(GroupArgs),
+    /// Follow a roll that was begun elsewhere, to its end
+    Attach(AttachArgs),
+    /// List the rolls on record
+    History(HistoryArgs),
+    /// Let nobody roll the group until it is thawed
+    Freeze(FreezeArgs),
+    /// Let the group be rolled again
+    Thaw(GroupArgs),
 }
 
 /// What `restart` and `plan` share.

@@ -5,8 +5,8 @@ use std::io;
 use clap::Args;
 
 use super::args::ManagerArgs;
-use crate::ctl::log::Shelf;
-use crate::ctl::look::{Look, last_roll};
+use crate::ctl::log::{Life, Shelf};
+use crate::ctl::look::{Look, last_roll, look};
 use crate::ctl::systemd::Systemd;
 use crate::ctl::{Error, InstancePattern, Scope};
 
@@ -26,24 +26,40 @@ impl GroupArgs {
         let scope = self.manager.scope();
         let nothing = || Error::NoRoll { group: self.group.to_string(), scope };
         let shelf = shelf_of(scope, &self.group)?.ok_or_else(nothing)?;
-        look(scope, &shelf).await?.ok_or_else(nothing)
+        last(scope, &shelf).await?.ok_or_else(nothing)
     }
 }
 
 /// The last roll whose log lies there.
-pub(super) async fn look(scope: Scope, shelf: &Shelf) -> Result<Option<Look>, Error> {
-    let systemd = Systemd::connect(scope).await.ok();
-    let life = match &systemd {
-        Some(systemd) => systemd.life().await.ok(),
-        // Then nobody can say whether it is another life.
-        None => None,
-    };
+pub(super) async fn last(scope: Scope, shelf: &Shelf) -> Result<Option<Look>, Error> {
+    let life = life(scope).await;
     last_roll(scope, shelf, life).map_err(|error| unreadable(shelf, &error))
+}
+
+/// One of the rolls whose logs lie there, if it can be read.
+pub(super) async fn look_at(scope: Scope, shelf: &Shelf, number: u64) -> Option<Look> {
+    look(scope, shelf, number, life(scope).await).ok()
+}
+
+/// That of the manager; without an answer nobody can say whether it is another one.
+async fn life(scope: Scope) -> Option<Life> {
+    Systemd::connect(scope).await.ok()?.life().await.ok()
+}
+
+/// Where the rolls of the group are told; of every group if none is named.
+pub(super) fn shelves(group: Option<&InstancePattern>, scope: Scope) -> Result<Vec<Shelf>, Error> {
+    match group {
+        Some(group) => Ok(shelf_of(scope, group)?.into_iter().collect()),
+        None => {
+            let here = Shelf::at(scope.state_dir());
+            Shelf::all(scope).map_err(|error| unreadable(&here, &error))
+        }
+    }
 }
 
 /// Where the rolls of this group are told: of the group itself, or of the plain units that it is
 /// one of.
-pub(super) fn shelf_of(scope: Scope, group: &InstancePattern) -> Result<Option<Shelf>, Error> {
+fn shelf_of(scope: Scope, group: &InstancePattern) -> Result<Option<Shelf>, Error> {
     let own = Shelf::of(scope, group.prefix());
     if !own.numbers().map_err(|error| unreadable(&own, &error))?.is_empty() {
         return Ok(Some(own));

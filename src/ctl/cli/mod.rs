@@ -1,7 +1,10 @@
 //! The command line of `rollctl`: one file per verb.
 
 mod args;
+mod attach;
+mod freeze;
 mod group;
+mod history;
 mod list;
 mod order;
 mod plan;
@@ -47,6 +50,10 @@ fn run(cli: Cli) -> Result<ExitStatus, Error> {
             Verb::Status(args) => status::run(&args).await,
             Verb::Pause(args) => order::run(&args, Command::Pause).await,
             Verb::Resume(args) => resume::run(&args).await,
+            Verb::History(args) => history::run(&args).await,
+            Verb::Attach(args) => attach::run(&args).await,
+            Verb::Freeze(args) => freeze::run(&args),
+            Verb::Thaw(args) => freeze::run_thaw(&args),
             Verb::Abort(args) => order::run(&args, Command::Abort).await,
         }
     })

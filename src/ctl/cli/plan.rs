@@ -23,7 +23,8 @@ pub(super) async fn run(args: &RollArgs) -> Result<ExitStatus, Error> {
         let policies = group.policies(&request.settings)?;
         let gates = Gates::of(&group, &policies)?;
         let plan = group.plan(&policies, false)?;
-        let advice = advice(&group, &plan, &gates, &policies);
+        let mut advice = advice(&group, &plan, &gates, &policies);
+        advice.extend(frozen(&group));
         let view = View::new(&group, &plan, &gates, &policies, advice);
         match args.json {
             true => view.tell_as_json(),
@@ -31,6 +32,17 @@ pub(super) async fn run(args: &RollArgs) -> Result<ExitStatus, Error> {
         }
     }
     Ok(ExitStatus::Serving)
+}
+
+/// What would refuse a roll of it.
+fn frozen(group: &Group) -> Vec<String> {
+    let mut names = group.lock_names();
+    names.dedup();
+    let said = |name: &str| {
+        let frozen = crate::ctl::frozen(group.scope, name).ok().flatten()?;
+        Some(format!("{}: restart would refuse", frozen.sentence(name)))
+    };
+    names.into_iter().filter_map(said).collect()
 }
 
 /// What is shown of one group.

@@ -6,9 +6,10 @@ use clap::Args;
 use serde::Serialize;
 
 use super::args::ManagerArgs;
-use super::group::{look, shelf_of, unreadable};
+use super::group::{last, shelves};
 use super::table;
-use crate::ctl::log::{Header, Shelf};
+use crate::ctl::frozen::frozen;
+use crate::ctl::log::Header;
 use crate::ctl::look::{Fate, Look};
 use crate::ctl::report::{listed, say, short};
 use crate::ctl::{Error, ExitStatus, InstancePattern, Scope};
@@ -30,8 +31,8 @@ pub(super) struct StatusArgs {
 pub(super) async fn run(args: &StatusArgs) -> Result<ExitStatus, Error> {
     let scope = args.manager.scope();
     let mut told = 0;
-    for shelf in shelves(args, scope)? {
-        if let Some(look) = look(scope, &shelf).await? {
+    for shelf in shelves(args.group.as_ref(), scope)? {
+        if let Some(look) = last(scope, &shelf).await? {
             told += 1;
             tell(&look, scope, args.json);
         }
@@ -46,23 +47,12 @@ pub(super) async fn run(args: &StatusArgs) -> Result<ExitStatus, Error> {
     }
 }
 
-fn shelves(args: &StatusArgs, scope: Scope) -> Result<Vec<Shelf>, Error> {
-    match &args.group {
-        Some(group) => Ok(shelf_of(scope, group)?.into_iter().collect()),
-        None => {
-            let here = Shelf::at(scope.state_dir());
-            Shelf::all(scope).map_err(|error| unreadable(&here, &error))
-        }
-    }
-}
-
 fn tell(look: &Look, scope: Scope, json: bool) {
     if json {
-        if let Ok(text) = serde_json::to_string(&View::of(look, scope)) {
-            say(stdout(), &text);
-        }
-        return;
+        return tell_json(look, scope);
     }
+    let frozen = frozen(scope, &look.told.header.group).ok().flatten();
+    frozen.iter().for_each(|it| say(stdout(), &it.sentence(&look.told.header.group)));
     say(stdout(), &sentence(look));
     let row = |it: &Chapter| {
         let why = it.failure.as_ref().map(Failure::to_string).or_else(|| it.note.clone());
@@ -80,6 +70,13 @@ fn tell(look: &Look, scope: Scope, json: bool) {
     }
     for next in next(look, scope) {
         say(stdout(), &format!("  next: {next}"));
+    }
+}
+
+/// A roll, for machines.
+pub(super) fn tell_json(look: &Look, scope: Scope) {
+    if let Ok(text) = serde_json::to_string(&View::of(look, scope)) {
+        say(stdout(), &text);
     }
 }
 

@@ -83,7 +83,7 @@ impl Shelf {
     }
 
     /// Makes the directory. What services say may be secret: it is its owner's alone.
-    pub(super) fn make(&self) -> io::Result<()> {
+    pub(in crate::ctl) fn make(&self) -> io::Result<()> {
         DirBuilder::new().recursive(true).mode(0o700).create(&self.dir)
     }
 

@@ -27,10 +27,14 @@ impl Ending<'_> {
     /// Says that all is well, if it is.
     pub(super) fn tell_success(&self, to: impl Write) {
         if self.outcome.reason == Reason::Done {
-            let count = self.outcome.instances.len();
-            let are = if count == 1 { "instance is" } else { "instances are" };
-            let (name, took) = (&self.group, in_millis(self.outcome.took));
-            say(to, &format!("{name}: {count} {are} new and serving, after {took}"));
+            say(to, &success(self.group, self.outcome));
         }
     }
+}
+
+/// That all is well.
+pub(super) fn success(group: &str, outcome: &Outcome) -> String {
+    let count = outcome.instances.len();
+    let are = if count == 1 { "instance is" } else { "instances are" };
+    format!("{group}: {count} {are} new and serving, after {}", in_millis(outcome.took))
 }

@@ -1,9 +1,11 @@
 //! Who is told of a roll. Reports only listen: none of them can change or end one.
 
 mod ending;
+mod journal;
 mod json;
 mod lines;
 mod progress;
+mod telling;
 
 use std::io::{IsTerminal, Write, stderr};
 use std::time::Duration;
@@ -52,8 +54,18 @@ impl Output {
         }
     }
 
-    /// The report of one roll.
+    /// The report of one roll, to the journal too.
     pub fn begin(self, group: &str, left_out: &[LeftOut]) -> Box<dyn Report> {
+        // Its lines would be there twice.
+        let to_people: Box<dyn Report> = match self == Self::Told && journal::is_stdout() {
+            true => Box::new(Nobody),
+            false => self.to_people(group, left_out),
+        };
+        Box::new(journal::Journal::new(group, to_people))
+    }
+
+    /// The same for who only looks on.
+    pub fn to_people(self, group: &str, left_out: &[LeftOut]) -> Box<dyn Report> {
         match self {
             Self::Json => Box::new(json::Json),
             Self::Quiet => Box::new(Quiet),
@@ -63,6 +75,14 @@ impl Output {
             Self::Told => Box::new(lines::Lines::new(group, left_out)),
         }
     }
+}
+
+struct Nobody;
+
+impl Report for Nobody {
+    fn record(&mut self, _: &Line) {}
+
+    fn end(&mut self, _: &Ending<'_>) {}
 }
 
 struct Quiet;
