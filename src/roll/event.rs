@@ -37,6 +37,15 @@ pub struct Slot(pub usize);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Ticket(pub u64);
 
+/// The two guards of an instance that is stopped and started in two jobs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Guard {
+    /// Armed before its stop, which it has to outlast.
+    UntilDown,
+    /// Armed once it is down.
+    UntilUp,
+}
+
 /// What the gates say of an instance that says it is ready.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -126,6 +135,22 @@ pub enum Event {
         /// The instance.
         slot: Slot,
     },
+    /// systemd has the guard.
+    Armed {
+        /// The instance.
+        slot: Slot,
+        /// Which of its guards.
+        guard: Guard,
+    },
+    /// systemd refused the guard.
+    NotArmed {
+        /// The instance.
+        slot: Slot,
+        /// Which of its guards.
+        guard: Guard,
+        /// systemd's reason.
+        why: String,
+    },
     /// The answer to [`Action::Probe`].
     Probed {
         /// The instance.
@@ -185,7 +210,7 @@ pub enum Event {
     LogFailed {
         /// What happened.
         what: String,
-        /// The instances whose stop or restart was not asked for, because it was not written down.
+        /// The instances whose job was not asked for, because it was not written down.
         held_back: Vec<Slot>,
     },
 }
@@ -208,6 +233,17 @@ pub enum Action {
     },
     /// Stop the instance and start it, in one job. Clear its start counter first.
     Restart(Slot),
+    /// Leave the instance to systemd to start, should we not come back in time.
+    Arm {
+        /// The instance.
+        slot: Slot,
+        /// Which of its guards.
+        guard: Guard,
+        /// So long from now.
+        within: Duration,
+    },
+    /// The instance's guards are not needed any more.
+    Disarm(Slot),
     /// Stop the instance.
     Stop(Slot),
     /// Stop an instance that failed; this may replace whatever job it has.

@@ -25,13 +25,13 @@ mod share;
 mod story;
 mod unit;
 
-pub use event::{Action, Decision, Event, GroupState, Moment, Slot, Ticket, Verdict};
+pub use event::{Action, Decision, Event, GroupState, Guard, Moment, Slot, Ticket, Verdict};
 pub use machine::Roll;
 pub use outcome::{Failure, InstanceOutcome, Outcome, Reason, Standing};
 pub use phase::Phase;
 pub use plan::{BadPlan, Member, Part, Plan};
 pub use policy::{Hook, OnFailure, Policy, Turn};
-pub use record::Record;
+pub use record::{Record, RecordKind};
 pub use share::{Batches, Share};
 pub use story::{Chapter, Story};
 pub use unit::{ActiveState, Invocation, JobId, JobResult, UnitState};

@@ -9,7 +9,9 @@ use super::phase::Phase;
 use super::policy::Hook;
 
 /// One line of the roll's log.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, strum::EnumDiscriminants)]
+#[strum_discriminants(name(RecordKind), derive(strum::VariantArray))]
+#[strum_discriminants(doc = "The kinds of records: each a moment at which a roll may be killed.")]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Record {
     /// The roll begins.
@@ -129,4 +131,9 @@ pub enum Record {
         /// How.
         outcome: Outcome,
     },
+}
+
+impl RecordKind {
+    /// All of them.
+    pub const ALL: &'static [Self] = <Self as strum::VariantArray>::VARIANTS;
 }

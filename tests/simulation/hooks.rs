@@ -55,7 +55,6 @@ impl Hooks {
             }
             // Which one is the heart's to know.
             Event::Decided(Decision::Accept) => self.accepted.extend(&self.doubted),
-            Event::Interrupted => self.interrupts += 1,
             _ => {}
         }
     }
@@ -85,6 +84,7 @@ impl Hooks {
         match record {
             Record::InstanceFailed { instance, .. } => self.have_failed.extend(place(instance)),
             Record::BatchBegan { .. } => self.is_opened(),
+            Record::Interrupted { times, .. } => self.interrupts = *times,
             Record::InDoubt { instance, .. } => {
                 let slot = place(instance).expect("a member");
                 let run = world.units[slot].state.invocation;

@@ -31,6 +31,8 @@ pub(crate) struct Watch {
     /// Nothing is done to them any more.
     taken_over: BTreeSet<usize>,
     hooks: Hooks,
+    /// Nothing new may begin for now.
+    paused: bool,
 }
 
 impl Watch {
@@ -48,6 +50,7 @@ impl Watch {
             on_failure: plan.policy().on_failure,
             taken_over: BTreeSet::new(),
             hooks: Hooks::of(plan),
+            paused: false,
         }
     }
 
@@ -63,6 +66,8 @@ impl Watch {
         match action {
             Action::Restart(slot) | Action::Stop(slot) => {
                 self.keeps_the_floor(*slot, world);
+                let is_stop = matches!(action, Action::Stop(_));
+                assert!(!is_stop || world.is_guarded(*slot), "{slot:?} is stopped without a guard");
                 self.touches(*slot);
             }
             Action::Start(slot) => self.touches(*slot),
@@ -75,6 +80,11 @@ impl Watch {
         }
     }
 
+    /// What it was to do could not be written down.
+    pub(crate) fn loses_the_log(&mut self) {
+        self.winding_down = true;
+    }
+
     fn reads(&mut self, record: &Record, world: &World) {
         match record {
             Record::InstanceFailed { instance, failure } => {
@@ -85,7 +95,11 @@ impl Watch {
                     self.taken_over.insert(self.place(instance));
                 }
             }
+            Record::Interrupted { .. } => self.winding_down = true,
+            Record::Paused { .. } => self.paused = true,
+            Record::Resumed { .. } => self.paused = false,
             Record::BatchBegan { .. } => {
+                assert!(!self.paused, "a batch begins while it is paused");
                 let is_old_news = |since| world.now.since(since) > NEWS_TAKES;
                 assert!(!world.socket_down_since.is_some_and(is_old_news), "without its socket");
                 self.those_rolled_serve(world);
@@ -201,6 +215,11 @@ impl Watch {
             }
             Reason::Unreachable { .. } => {}
         }
+    }
+
+    /// Long after a kill.
+    pub(crate) fn nobody_is_left_down(&self, world: &World) {
+        (0..self.members.len()).for_each(|i| self.is_not_left_down(i, world));
     }
 
     /// No instance that was running is left down by us.

@@ -11,6 +11,7 @@
 //! ROLL_SCHEDULES=1000000 cargo test --features ctl --test simulation
 //! ```
 
+mod aftermath;
 mod bugs;
 mod faults;
 mod hooks;
@@ -46,9 +47,16 @@ fn holds_its_invariants_in_every_schedule() {
     }
     println!("{schedules} schedules ended: {reasons:?}");
     // A world in which every roll ended the same way would show nothing.
-    for reason in
-        ["done", "failed", "group_sick", "hook_failed", "refused", "unreachable", "interrupted"]
-    {
+    for reason in [
+        "done",
+        "failed",
+        "group_sick",
+        "hook_failed",
+        "refused",
+        "unreachable",
+        "interrupted",
+        "killed",
+    ] {
         assert!(reasons.get(reason).is_some_and(|count| *count > schedules / 1000), "{reasons:?}");
     }
 }

@@ -3,8 +3,11 @@
 use std::time::Duration;
 
 use fastrand::Rng;
-use rollctl::roll::{Action, Event, Member, Moment, OnFailure, Outcome, Plan, Policy, Share, Turn};
+use rollctl::roll::{
+    Action, Event, Hook, Member, Moment, OnFailure, Outcome, Plan, Policy, Share, Turn,
+};
 
+use super::aftermath;
 use super::bugs::{Bug, Heart};
 use super::invariants::Watch;
 use super::world::World;
@@ -26,49 +29,105 @@ pub(crate) fn schedule(seed: u64, bug: Option<Bug>, aloud: bool) -> Told {
             break drawn;
         }
     };
+    // One in four is killed, at any event.
+    let killed_at = if rng.u32(..4) == 0 { rng.usize(..300) } else { MOST_EVENTS };
     let mut world = World::of(&plan, rng, &bystanders);
-    let mut watch = Watch::new(&plan, &world);
-    let mut heart = Heart::new(&plan, bug);
-    let mut actions = Vec::new();
-    let mut ended: Option<Outcome> = None;
-    for _ in 0..MOST_EVENTS {
-        let Some(event) = next_event(&mut world, &heart) else { continue };
-        if aloud {
-            println!("{:>9.3} {event:?}", world.now.0.as_secs_f64());
+    let mut walk = Walk::begin(plan, &world, bug, aloud);
+    if let Some(outcome) = walk.on(&mut world, killed_at) {
+        return Told { reason: outcome.reason.word(), actions: walk.actions };
+    }
+    assert!(killed_at < MOST_EVENTS, "the roll does not end");
+    aftermath::of(walk, world, aloud)
+}
+
+/// A roll on its way through a world.
+pub(crate) struct Walk {
+    pub(crate) heart: Heart,
+    pub(crate) watch: Watch,
+    pub(crate) actions: Vec<(Moment, Action)>,
+    /// The driver's: the heart was told that its log is broken.
+    log_has_failed: bool,
+    aloud: bool,
+}
+
+impl Walk {
+    pub(crate) fn begin(plan: Plan, world: &World, bug: Option<Bug>, aloud: bool) -> Self {
+        let (watch, heart) = (Watch::new(&plan, world), Heart::new(&plan, bug));
+        Self { heart, watch, actions: Vec::new(), log_has_failed: false, aloud }
+    }
+
+    /// Goes on for so many events; its outcome, if it has ended by then.
+    pub(crate) fn on(&mut self, world: &mut World, events: usize) -> Option<Outcome> {
+        let mut at_once = None;
+        for _ in 0..events {
+            let next = at_once.take().or_else(|| next_event(world, &self.heart));
+            let Some(event) = next else { continue };
+            if self.aloud {
+                println!("{:>9.3} {event:?}", world.now.0.as_secs_f64());
+            }
+            self.watch.hears(&event);
+            let todo = self.heart.handle(event, world.told_time());
+            let (todo, failed) = self.write_down(todo, world);
+            at_once = failed;
+            if let Some(outcome) = self.perform(todo, world) {
+                return Some(outcome);
+            }
         }
-        watch.hears(&event);
-        let todo = heart.handle(event, world.told_time());
+        None
+    }
+
+    /// What the driver does when the disk is full: see its own `hold_back`.
+    fn write_down(&mut self, todo: Vec<Action>, world: &World) -> (Vec<Action>, Option<Event>) {
+        let is_told = todo.iter().any(|action| matches!(action, Action::Record(_)));
+        if !is_told || !world.log_fails || self.log_has_failed {
+            return (todo, None);
+        }
+        self.log_has_failed = true;
+        self.watch.loses_the_log();
+        let slot = |action: &Action| match action {
+            Action::Restart(slot) | Action::Stop(slot) | Action::Start(slot) => Some(*slot),
+            Action::RunHook { hook: Hook::BeforeStop, slot, .. } => *slot,
+            _ => None,
+        };
+        let (back, rest): (Vec<_>, Vec<_>) = todo.into_iter().partition(|it| slot(it).is_some());
+        let held_back = back.iter().filter_map(slot).collect();
+        (rest, Some(Event::LogFailed { what: "the disk is full".to_owned(), held_back }))
+    }
+
+    fn perform(&mut self, todo: Vec<Action>, world: &mut World) -> Option<Outcome> {
+        let mut ended: Option<Outcome> = None;
         for action in todo {
-            if aloud {
+            if self.aloud {
                 println!("{:>9.3}    => {action:?}", world.now.0.as_secs_f64());
             }
             assert!(ended.is_none(), "an action after the end: {action:?}");
-            watch.sees(&action, &world);
+            self.watch.sees(&action, world);
             world.perform(&action);
             if let Action::Finish(outcome) = &action {
                 ended = Some(outcome.clone());
             }
-            actions.push((world.now, action));
+            self.actions.push((world.now, action));
         }
-        watch.looks_at(&world);
-        if let Some(outcome) = ended {
-            watch.judges(&outcome, &world);
-            return Told { reason: outcome.reason.word(), actions };
+        self.watch.looks_at(world);
+        if let Some(outcome) = &ended {
+            self.watch.judges(outcome, world);
         }
+        ended
     }
-    panic!("the roll does not end");
 }
 
 /// What happens first: something in the world, or the moment the heart waits for.
 fn next_event(world: &mut World, heart: &Heart) -> Option<Event> {
-    let wake = heart.wake_at().expect("a roll that is not over waits for some moment");
-    let wake = world.when_it_is(wake);
-    match world.next_at() {
-        Some(at) if at <= wake => world.step(),
-        _ => {
+    let wake = heart.wake_at().map(|wake| world.when_it_is(wake));
+    match (world.next_at(), wake) {
+        (Some(at), Some(wake)) if at <= wake => world.step(),
+        // It is paused, and nothing is in hand.
+        (Some(_), None) => world.step(),
+        (_, Some(wake)) => {
             world.now = world.now.max(wake);
             Some(Event::Tick)
         }
+        (None, None) => panic!("a roll that is neither over nor paused waits for some moment"),
     }
 }
 

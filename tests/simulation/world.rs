@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use rollctl::roll::{
-    Action, ActiveState, Decision, Event, GroupState, Hook, Invocation, JobId, JobResult, Moment,
-    Plan, Record, Slot, Ticket, UnitState, Verdict,
+    Action, ActiveState, Decision, Event, GroupState, Guard, Hook, Invocation, JobId, JobResult,
+    Moment, Plan, Record, Slot, Ticket, UnitState, Verdict,
 };
 
 use super::faults::Faults;
@@ -73,6 +73,12 @@ enum Later {
     BusBack,
     /// The clock that the heart is told jumps: the machine slept, or was far too busy.
     ClockJumps(Duration),
+    LogFails,
+    GuardActs {
+        unit: usize,
+        guard: Guard,
+        number: u64,
+    },
 }
 
 pub(crate) struct World {
@@ -85,6 +91,10 @@ pub(crate) struct World {
     pub(crate) rng: Rng,
     pub(crate) socket_down_since: Option<Moment>,
     bus_is_gone: bool,
+    /// What is recorded from now on cannot be written down.
+    pub(crate) log_fails: bool,
+    /// systemd will start these units, unless it is told not to.
+    guards: std::collections::BTreeMap<(usize, Guard), u64>,
     agenda: BinaryHeap<Reverse<(Moment, u64)>>,
     entries: std::collections::HashMap<u64, Later>,
     sequence: u64,
@@ -110,6 +120,8 @@ impl World {
             rng,
             socket_down_since: None,
             bus_is_gone: false,
+            log_fails: false,
+            guards: std::collections::BTreeMap::new(),
             agenda: BinaryHeap::new(),
             entries: std::collections::HashMap::new(),
             sequence: 0,
@@ -124,6 +136,7 @@ impl World {
         }
         world.arrange_incidents();
         world.is_harmless = world.agenda.is_empty() && world.faults.are_of_the_wire();
+        world.arrange_pacing();
         world
     }
 
@@ -165,6 +178,14 @@ impl World {
             self.later(when, Later::Tell(Event::Interrupted));
         }
         if self.rng.u32(..25) == 0 {
+            let when = at(&mut self.rng);
+            self.later(when, Later::Tell(Event::Abort { by: "somebody".to_owned() }));
+        }
+        if self.rng.u32(..25) == 0 {
+            let when = [Moment::default(), at(&mut self.rng)][self.rng.usize(..2)];
+            self.later(when, Later::LogFails);
+        }
+        if self.rng.u32(..25) == 0 {
             let when = [Moment::default(), at(&mut self.rng)][self.rng.usize(..2)];
             self.later(when, Later::SocketDown);
         }
@@ -188,6 +209,23 @@ impl World {
             let when = at(&mut self.rng);
             let era = self.units[unit].era;
             self.later(when, Later::Crashed { unit, era });
+        }
+    }
+
+    /// People who want it slower or faster, or to wait for them: no harm comes of that.
+    fn arrange_pacing(&mut self) {
+        let by = || "somebody".to_owned();
+        for _ in 0..[0, 0, 0, 1, 2][self.rng.usize(..5)] {
+            let pause = Moment(ms(self.rng.u64(0..20_000)));
+            let resume = pause + ms(self.rng.u64(0..200_000));
+            self.later(pause, Later::Tell(Event::Pause { by: by() }));
+            self.later(resume, Later::Tell(Event::Resume { by: by() }));
+        }
+        for _ in 0..[0, 0, 0, 1, 2][self.rng.usize(..5)] {
+            let at = Moment(ms(self.rng.u64(0..20_000)));
+            let by = ms(self.rng.u64(0..5_000));
+            let pace = if self.rng.bool() { Event::Longer(by) } else { Event::Shorter(by) };
+            self.later(at, Later::Tell(pace));
         }
     }
 
@@ -234,6 +272,8 @@ impl World {
                 self.units[unit].meddled = true;
                 self.queue(unit, job, false);
             }
+            Later::LogFails => self.log_fails = true,
+            Later::GuardActs { unit, guard, number } => self.guard_acts(unit, guard, number),
             Later::SocketDown => self.socket_down_since = Some(self.now),
             Later::ClockJumps(span) => self.skew += span,
             Later::BusGone => self.bus_is_gone = true,
@@ -255,6 +295,8 @@ impl World {
                 let state = self.units[slot.0].state.clone();
                 self.answer(Event::Unit { slot: *slot, ticket: *ticket, state });
             }
+            Action::Arm { slot, guard, within } => self.arm(*slot, *guard, *within),
+            Action::Disarm(slot) => self.disarm(*slot),
             Action::Restart(slot) => self.call(*slot, Job::Restart, true),
             Action::Stop(slot) => self.call(*slot, Job::Stop, true),
             Action::StopForGood(slot) => self.call(*slot, Job::Stop, false),
@@ -303,6 +345,70 @@ impl World {
             _ => Event::JobUnheard { slot },
         };
         self.after(0, 20, Later::Tell(event));
+    }
+
+    fn arm(&mut self, slot: Slot, guard: Guard, within: Duration) {
+        if self.bus_is_gone {
+            return;
+        }
+        let refused = self.chance(self.faults.call_refused);
+        if !refused {
+            self.sequence += 1;
+            let (unit, number) = (slot.0, self.sequence);
+            self.guards.insert((unit, guard), number);
+            self.later(self.now + within, Later::GuardActs { unit, guard, number });
+        }
+        if !self.chance(self.faults.call_unheard) {
+            let event = match refused {
+                true => Event::NotArmed { slot, guard, why: "no".to_owned() },
+                false => Event::Armed { slot, guard },
+            };
+            self.after(0, 20, Later::Tell(event));
+        }
+    }
+
+    fn disarm(&mut self, slot: Slot) {
+        if !self.bus_is_gone {
+            self.guards.retain(|(unit, _), _| *unit != slot.0);
+        }
+    }
+
+    fn guard_acts(&mut self, unit: usize, guard: Guard, number: u64) {
+        if self.guards.get(&(unit, guard)) == Some(&number) {
+            self.guards.remove(&(unit, guard));
+            self.queue(unit, Job::Start, false);
+        }
+    }
+
+    pub(crate) fn is_guarded(&self, slot: Slot) -> bool {
+        self.guards.contains_key(&(slot.0, Guard::UntilDown))
+    }
+
+    // ---- after a death ----
+
+    /// Nobody asks for anything any more; what is under way goes on.
+    pub(crate) fn is_left_alone(&mut self, span: Duration) {
+        let end = self.now + span;
+        while self.next_at().is_some_and(|at| at <= end) {
+            self.step();
+        }
+        self.now = self.now.max(end);
+    }
+
+    /// From here on nothing goes wrong, and the units are in this order; the first are the members.
+    pub(crate) fn is_well_again(&mut self, order: &[usize], members: usize) {
+        let mut all: Vec<Option<Unit>> =
+            std::mem::take(&mut self.units).into_iter().map(Some).collect();
+        self.units = order.iter().map(|at| all[*at].take().expect("each once")).collect();
+        self.members = members;
+        self.agenda.clear();
+        self.entries.clear();
+        self.guards.clear();
+        self.faults = Faults::default();
+        (self.bus_is_gone, self.log_fails) = (false, false);
+        for unit in &mut self.units {
+            (unit.meddled, unit.down_by_us, unit.passed) = (false, false, None);
+        }
     }
 
     fn probe(&mut self, slot: Slot, ticket: Ticket, invocation: Invocation) {

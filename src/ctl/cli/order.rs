@@ -13,23 +13,34 @@ pub(super) async fn run(args: &GroupArgs, command: Command) -> Result<ExitStatus
     if !matches!(look.fate, Fate::UnderWay | Fate::Paused) {
         return Err(not_under_way(args, &look));
     }
-    order(args, &look, command)?;
-    // In hand is what was in hand when the order was taken in.
-    let story = args.last_roll().await?.story;
-    let in_hand: Vec<&str> = story.in_hand().map(|it| short(&it.instance)).collect();
+    let ordered = order(args, &look, command);
+    // It may have ended before it could answer.
+    let look = args.last_roll().await?;
+    let group = &look.told.header.group;
+    match look.fate {
+        Fate::UnderWay | Fate::Paused => ordered?,
+        _ if command == Command::Abort => {
+            say(stdout(), &format!("{group}: the roll has ended"));
+            return Ok(ExitStatus::Serving);
+        }
+        _ => return Err(not_under_way(args, &look)),
+    }
+    say(stdout(), &what_follows(&look, command));
+    Ok(ExitStatus::Serving)
+}
+
+/// In hand is what was in hand when the order was taken in.
+fn what_follows(look: &Look, command: Command) -> String {
+    let in_hand: Vec<&str> = look.story.in_hand().map(|it| short(&it.instance)).collect();
+    let group = &look.told.header.group;
     let done = match command {
         Command::Abort => "ends",
         _ => "is paused",
     };
-    let group = &look.told.header.group;
-    say(
-        stdout(),
-        &match in_hand.as_slice() {
-            [] => format!("{group}: the roll {done}"),
-            names => format!("{group}: the roll {done}; {} will be finished first", listed(names)),
-        },
-    );
-    Ok(ExitStatus::Serving)
+    match in_hand.as_slice() {
+        [] => format!("{group}: the roll {done}"),
+        names => format!("{group}: the roll {done}; {} will be finished first", listed(names)),
+    }
 }
 
 /// Gives the order to the roll; from here on it holds.

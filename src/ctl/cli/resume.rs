@@ -37,19 +37,30 @@ pub(super) async fn run(args: &ResumeArgs) -> Result<ExitStatus, Error> {
     match look.fate {
         Fate::Paused => {
             order(&args.of, &look, Command::Resume)?;
-            say(stdout(), &format!("{group}: the roll goes on"));
-            Ok(ExitStatus::Serving)
+            Ok(args.say(&format!("{group}: the roll goes on")))
         }
         Fate::UnderWay => {
-            say(stdout(), &format!("{group}: roll {number} is under way, and was not paused"));
-            Ok(ExitStatus::Serving)
+            Ok(args.say(&format!("{group}: roll {number} is under way, and was not paused")))
         }
         Fate::Done => {
-            say(stdout(), &format!("{group}: roll {number} is done, nothing is left of it"));
-            Ok(ExitStatus::Serving)
+            Ok(args.say(&format!("{group}: roll {number} is done, nothing is left of it")))
         }
         Fate::Overtaken => Err(overtaken(args, &look)),
         Fate::Died | Fate::EndedEarly => go_on(args, &look).await,
+    }
+}
+
+impl ResumeArgs {
+    fn output(&self) -> Output {
+        Output::of(self.json, self.quiet)
+    }
+
+    /// There is nothing to roll; and events are all that is told as JSON.
+    fn say(&self, text: &str) -> ExitStatus {
+        if self.output() == Output::Told {
+            say(stdout(), text);
+        }
+        ExitStatus::Serving
     }
 }
 
@@ -68,7 +79,7 @@ async fn go_on(args: &ResumeArgs, look: &Look) -> Result<ExitStatus, Error> {
     request.scope = args.of.manager.scope();
     request.outdated |= args.outdated;
     request.lock_wait = args.lock_wait.0;
-    request.output = Output::of(args.json, args.quiet);
+    request.output = args.output();
     request.command.clone_from(&header.command);
     request.resumes = Some(header.number);
     ctl::restart(&request).await

@@ -1,7 +1,7 @@
 //! The one place where what is decided is written down before it is done.
 
 use super::Driver;
-use crate::roll::{Action, Event, Moment, Slot};
+use crate::roll::{Action, Event, Hook, Moment, Slot};
 
 impl Driver<'_> {
     /// Writes the records among the actions, synced if any of the others is a step; tells the
@@ -25,11 +25,12 @@ impl Driver<'_> {
         }
     }
 
-    /// Without a log nobody could go on after our death: no instance that serves is touched any
-    /// more, and what is in hand is finished.
+    /// Without a log nobody could go on after our death: no instance is touched any more, but
+    /// those in hand, for which the heart asks again.
     fn hold_back(&mut self, actions: Vec<Action>, error: &std::io::Error) -> Vec<Action> {
         self.log_has_failed = true;
-        let (back, rest): (Vec<_>, Vec<_>) = actions.into_iter().partition(takes_down);
+        let (back, rest): (Vec<_>, Vec<_>) =
+            actions.into_iter().partition(|action| slot_of(action).is_some());
         let path = self.log.path().display();
         let what = format!("its event log {path} cannot be written: {error}");
         let held_back = back.iter().filter_map(slot_of).collect();
@@ -43,19 +44,17 @@ impl Driver<'_> {
 fn is_step(action: &Action) -> bool {
     match action {
         Action::Restart(_) | Action::Stop(_) | Action::StopForGood(_) | Action::Start(_) => true,
-        Action::RunHook { .. } | Action::Finish(_) => true,
+        Action::Arm { .. } | Action::RunHook { .. } | Action::Finish(_) => true,
         Action::ReadGroup { .. } | Action::ReadUnit { .. } => false,
-        Action::Probe { .. } | Action::Record(_) => false,
+        Action::Probe { .. } | Action::Disarm(_) | Action::Record(_) => false,
     }
 }
 
-fn takes_down(action: &Action) -> bool {
-    matches!(action, Action::Restart(_) | Action::Stop(_))
-}
-
+/// The instance that a job is asked for, or that is to be drained.
 fn slot_of(action: &Action) -> Option<Slot> {
     match action {
-        Action::Restart(slot) | Action::Stop(slot) => Some(*slot),
+        Action::Restart(slot) | Action::Stop(slot) | Action::Start(slot) => Some(*slot),
+        Action::RunHook { hook: Hook::BeforeStop, slot, .. } => *slot,
         _ => None,
     }
 }

@@ -127,14 +127,15 @@ impl<'a> Driver<'a> {
             let actions = events.into_iter().flat_map(|event| self.roll.handle(event, now));
             let actions = actions.collect();
             // Before any of it is done.
-            for action in self.write_down(actions, now) {
+            let actions = self.write_down(actions, now);
+            self.to_acknowledge.drain(..).for_each(Acknowledge::taken_in);
+            for action in actions {
                 if let Action::Finish(outcome) = action {
                     return Some(outcome);
                 }
                 self.perform(action);
             }
         }
-        self.to_acknowledge.drain(..).for_each(Acknowledge::taken_in);
         None
     }
 
@@ -163,6 +164,8 @@ impl<'a> Driver<'a> {
             Action::ReadGroup { ticket } => self.read_group(ticket),
             Action::ReadUnit { slot, ticket } => self.read_unit(slot, ticket),
             Action::Restart(slot) => self.call(slot, Wish::Restart),
+            Action::Arm { slot, guard, within } => self.arm(slot, guard, within),
+            Action::Disarm(slot) => self.disarm(slot),
             Action::Stop(slot) => self.call(slot, Wish::Stop),
             Action::StopForGood(slot) => self.call(slot, Wish::StopForGood),
             Action::Start(slot) => self.call(slot, Wish::Start),

@@ -9,7 +9,7 @@ use super::{Driver, Happening};
 use crate::ctl::command;
 use crate::ctl::gates::Question;
 use crate::ctl::systemd::{CallError, Systemd, Wish};
-use crate::roll::{Event, GroupState, Hook, Reason, Slot, Ticket, UnitState};
+use crate::roll::{Event, GroupState, Guard, Hook, Reason, Slot, Ticket, UnitState};
 
 impl Driver<'_> {
     pub(super) fn call(&mut self, slot: Slot, wish: Wish) {
@@ -22,6 +22,27 @@ impl Driver<'_> {
                 }
                 Err(_) => Event::JobUnheard { slot },
             })
+        });
+    }
+
+    pub(super) fn arm(&mut self, slot: Slot, guard: Guard, within: Duration) {
+        let (systemd, unit) = (self.systemd.clone(), self.unit(slot));
+        self.spawn(async move {
+            match systemd.arm(guard, &unit, within).await {
+                Ok(()) => Some(Event::Armed { slot, guard }),
+                Err(error @ CallError::Refused { .. }) => {
+                    Some(Event::NotArmed { slot, guard, why: error.to_string() })
+                }
+                Err(_) => None,
+            }
+        });
+    }
+
+    pub(super) fn disarm(&mut self, slot: Slot) {
+        let (systemd, unit) = (self.systemd.clone(), self.unit(slot));
+        self.spawn(async move {
+            systemd.disarm(&unit).await;
+            None
         });
     }
 

@@ -4,6 +4,7 @@
 //! Source: org.freedesktop.systemd1(5).
 
 mod bus;
+mod guard;
 mod manager;
 mod properties;
 mod watch;

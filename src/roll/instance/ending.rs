@@ -18,10 +18,12 @@ impl Instance {
             }
             Step::Closing { .. } if self.failure.is_none() => self.over(Standing::Unknown, cx),
             Step::Closing { .. } => self.over(Standing::FailedLeft, cx),
-            Step::Proving { .. } if !self.last_note.is_empty() => {
-                let last = self.last_note.trim_end_matches(", trying again").to_owned();
-                self.fail(Failure::Unhealthy { last, within: self.health_timeout() }, cx);
-            }
+            Step::Proving { .. } => match self.last_verdict.take() {
+                Some(last) => {
+                    self.fail(Failure::Unhealthy { last, within: self.health_timeout() }, cx);
+                }
+                None => self.fail(Failure::TimedOut { phase: self.phase, within }, cx),
+            },
             _ => self.fail(Failure::TimedOut { phase: self.phase, within }, cx),
         }
     }
@@ -33,6 +35,11 @@ impl Instance {
             instance: self.member.unit.clone(),
             failure: failure.clone(),
         });
+        // What is stopped for good, or is in other hands, shall not be started by systemd.
+        let is_not_ours = matches!(failure, Failure::TakenOver { .. });
+        if way_out == Some(Verb::Stop) || is_not_ours || matches!(self.step, Step::Arming { .. }) {
+            self.disarm(cx);
+        }
         self.failure = Some(failure);
         match way_out {
             Some(verb) => self.close(verb, cx),
@@ -62,7 +69,7 @@ impl Instance {
             }
             // It still drains: the same job will start it again.
             (Failure::TimedOut { .. }, Some(Verb::Restart)) if is_old => None,
-            (Failure::TimedOut { .. }, _) if matches!(self.step, Step::Looking) => None,
+            (Failure::TimedOut { .. }, _) if self.is_untouched() => None,
             _ if cx.may_stop_for_good => Some(Verb::Stop),
             _ => {
                 self.note("not stopped: too few others of the group serve".to_owned(), cx);
@@ -94,7 +101,10 @@ impl Instance {
     /// A start that systemd took needs no watching; a stop is waited for.
     pub(super) fn closing_was_heard(&mut self, cx: &mut Context) {
         match &self.step {
-            Step::Closing { verb: Verb::Start, .. } => self.over(Standing::ComingUp, cx),
+            Step::Closing { verb: Verb::Start, .. } => {
+                self.disarm(cx);
+                self.over(Standing::ComingUp, cx);
+            }
             _ if self.letting_go => self.over(Standing::FailedStopped, cx),
             _ => self.look_afresh(cx),
         }

@@ -13,6 +13,7 @@
 //! twice costs a second, never the roll.
 
 mod ending;
+mod guard;
 mod hooks;
 mod steps;
 mod told;
@@ -68,6 +69,8 @@ enum Step {
     Waiting,
     /// It is read before it is touched.
     Looking,
+    /// A guard is asked for, and asked for again when nothing is heard.
+    Arming { again: Moment },
     /// systemd was asked and has not answered.
     Calling(Verb),
     /// systemd took the job, or may have.
@@ -111,6 +114,8 @@ pub(super) struct Instance {
     valid_from: Ticket,
     state: UnitState,
     old: Option<Invocation>,
+    /// Whether it was up when its turn came, and was reckoned with so.
+    was_up: bool,
     /// How often systemd had restarted it when it was first looked at.
     found_restarts: u32,
     /// It was taken out of a balancer, and is to be finished.
@@ -122,6 +127,10 @@ pub(super) struct Instance {
     /// The newest job known to be ours; systemd counts them up.
     newest_job: Option<JobId>,
     last_note: String,
+    /// What the gates said last, while it does not pass them.
+    last_verdict: Option<String>,
+    /// systemd would start it without us.
+    is_guarded: bool,
     /// We stopped it and owe it a start.
     stopped_by_us: bool,
     in_a_hurry: bool,
@@ -146,12 +155,15 @@ impl Instance {
             valid_from: Ticket::default(),
             state: UnitState::default(),
             old: None,
+            was_up: false,
             found_restarts: 0,
             is_drained: false,
             run: None,
             early_ends: Vec::new(),
             newest_job: None,
             last_note: String::new(),
+            last_verdict: None,
+            is_guarded: false,
             stopped_by_us: false,
             in_a_hurry: false,
             letting_go: false,
@@ -171,6 +183,11 @@ impl Instance {
     /// Whether its turn has begun and something is still to be done for it.
     pub(super) fn is_busy(&self) -> bool {
         !matches!(self.step, Step::Waiting | Step::Over)
+    }
+
+    /// Whether nothing was asked for it yet but to look, and to guard it.
+    fn is_untouched(&self) -> bool {
+        matches!(self.step, Step::Looking | Step::Arming { .. })
     }
 
     /// Stopped for good, on the way there, or down by itself.
@@ -203,6 +220,7 @@ impl Instance {
         let timer = match &self.step {
             Step::Waiting | Step::Over => return None,
             Step::Holding { until } => *until,
+            Step::Arming { again } => *again,
             Step::Watching { until, .. } if !self.was_read_since(*until) => *until,
             Step::Proving { asked: None, again, .. } => *again,
             Step::Proving { asked: Some(asked), .. } => asked.at + self.member.turn.probe_limit,
@@ -245,6 +263,7 @@ impl Instance {
         self.phase = phase;
         self.phase_since = cx.now;
         self.last_note.clear();
+        self.last_verdict = None;
         cx.record(Record::PhaseChanged { instance: self.member.unit.clone(), phase, after });
     }
 

@@ -29,7 +29,10 @@ impl Instance {
             (false, true) => Verb::Restart,
             (false, false) => Verb::Stop,
         };
-        self.call(verb, cx);
+        match verb {
+            Verb::Stop => self.arm(cx),
+            _ => self.call(verb, cx),
+        }
     }
 
     /// Whether somebody else has touched it: since it was drained, if it was.
@@ -104,7 +107,10 @@ impl Instance {
                 *blind_reads += 1;
                 let (is_gone, unheard) = (*blind_reads >= BLIND_READS, work.job.is_none());
                 let untouched = self.state.invocation == self.old;
+                // Reckoned as down, it must not be taken down now that it is up.
+                let came_up = !self.was_up && self.state.active.is_up();
                 match (is_gone, unheard && untouched) {
+                    (true, true) if came_up => self.was_started_early(cx),
                     (true, true) => self.call_again(verb, cx),
                     (true, false) => self.fail(failure, cx),
                     (false, _) => {}
@@ -119,6 +125,9 @@ impl Instance {
         self.step = Step::Holding { until: cx.now + pause };
         self.deadline = cx.now + pause + self.member.turn.timeout;
         self.enter(Phase::Stopped, cx);
+        if !pause.is_zero() {
+            self.arm_while_down(cx);
+        }
     }
 
     pub(super) fn read_while_down(&mut self, cx: &mut Context) {
@@ -136,6 +145,7 @@ impl Instance {
 
     pub(super) fn prove(&mut self, run: Run, cx: &mut Context) {
         self.run = Some(run);
+        self.disarm(cx);
         self.enter(Phase::Probing, cx);
         if let Some(limit) = self.member.turn.health_timeout {
             self.deadline = cx.now + limit;

@@ -11,6 +11,7 @@ impl Instance {
     /// Its turn has come; `found` is what it was when the group was found in order.
     pub(in crate::roll) fn begin(&mut self, found: UnitState, cx: &mut Context) {
         self.old = found.invocation;
+        self.was_up = found.active.is_up();
         self.state = found;
         self.began = cx.now;
         self.deadline = cx.now + self.member.turn.timeout;
@@ -31,7 +32,8 @@ impl Instance {
 
     /// Nothing new may begin: not this one either, if it was only looked at.
     pub(in crate::roll) fn stand_back(&mut self, cx: &mut Context) {
-        if matches!(self.step, Step::Looking) && !self.is_drained {
+        if self.is_untouched() && !self.is_drained {
+            self.disarm(cx);
             self.over(Standing::Untouched, cx);
         }
     }
@@ -39,9 +41,14 @@ impl Instance {
     /// What it was to be told could not be written down, and was not said: it is as it was.
     pub(in crate::roll) fn hold_back(&mut self, cx: &mut Context) {
         match self.step {
-            // A balancer sends it nothing any more: it is in hand.
-            Step::Calling(verb) if self.is_drained => self.call_again(verb, cx),
-            Step::Calling(_) if !self.stopped_by_us => {
+            // It is down by our hand, or a balancer sends it nothing any more: it is in hand.
+            Step::Calling(verb) if self.stopped_by_us || self.is_drained => {
+                self.call_again(verb, cx);
+            }
+            Step::Closing { verb, .. } => self.call_to_close(verb, cx),
+            Step::Calling(_) | Step::Hooking { run: None, .. } => {
+                self.disarm(cx);
+                self.is_drained = false;
                 self.enter(Phase::Pending, cx);
                 self.over(Standing::Untouched, cx);
             }
@@ -59,13 +66,16 @@ impl Instance {
             }
             Step::Holding { .. } => self.close(Verb::Start, cx),
             Step::Hooking { .. } => self.cut_short(cx),
-            Step::Looking if self.is_drained => self.cut_short(cx),
+            Step::Looking | Step::Arming { .. } if self.is_drained => {
+                self.disarm(cx);
+                self.cut_short(cx);
+            }
             Step::Working { .. } | Step::Proving { .. } => self.over(Standing::ComingUp, cx),
             Step::Doubting { .. } | Step::Watching { .. } => self.over(Standing::ComingUp, cx),
             Step::Closing { job: Some(_), .. } => self.over(Standing::FailedStopped, cx),
             // What was said to systemd must be heard before we go.
             Step::Calling(_) | Step::Closing { .. } => {}
-            Step::Waiting | Step::Looking | Step::Over => {}
+            Step::Waiting | Step::Looking | Step::Arming { .. } | Step::Over => {}
         }
     }
 
@@ -172,6 +182,7 @@ impl Instance {
                 *again = cx.now + *wait;
                 *wait = (*wait * 2).min(PROBE_WAITS.1);
                 self.note(format!("{why}, trying again"), cx);
+                self.last_verdict = Some(why);
             }
             // The group's sockets are down, and it is none the worse: the roll will find out.
             Verdict::NoSocket(_) if is_watched => self.serve(cx),
@@ -193,6 +204,11 @@ impl Instance {
     fn take_in(&mut self, before: &UnitState, cx: &mut Context) {
         match &self.step {
             Step::Looking => self.looked(before.active, cx),
+            Step::Arming { .. } => {
+                if let Some(failure) = self.meddled_with() {
+                    self.fail(failure, cx);
+                }
+            }
             Step::Hooking { run: None, .. } => {
                 if let Some(failure) = self.meddled_with() {
                     self.fail(failure, cx);
@@ -224,6 +240,7 @@ impl Instance {
     pub(in crate::roll) fn tick(&mut self, cx: &mut Context) {
         match &self.step {
             Step::Holding { until } if cx.now >= *until => return self.call(Verb::Start, cx),
+            Step::Arming { again } if cx.now >= *again => self.arm(cx),
             Step::Closing { verb, called: false, again, .. } if cx.now >= *again => {
                 let verb = *verb;
                 self.call_to_close(verb, cx);

@@ -142,6 +142,12 @@ impl Roll {
             Event::JobRefused { slot, why } => {
                 self.with(slot, now, actions, |it, cx| it.refused(why, cx));
             }
+            Event::Armed { slot, guard } => {
+                self.with(slot, now, actions, |it, cx| it.armed(guard, cx));
+            }
+            Event::NotArmed { slot, guard, why } => {
+                self.with(slot, now, actions, |it, cx| it.not_armed(guard, why, cx));
+            }
             Event::JobUnheard { slot } => self.with(slot, now, actions, |it, cx| it.unheard(cx)),
             Event::JobRemoved { slot, job, result } => {
                 self.with(slot, now, actions, |it, cx| it.removed(job, result, cx));

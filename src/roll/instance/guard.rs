@@ -1,0 +1,68 @@
+//! The guard: systemd itself starts the instance again, should we not be there to do it.
+//!
+//! ```text
+//! Looking ─► Arming ─► stop ─► Stopped ─► start ─► up
+//!            └──────── UntilDown ───────────────── disarmed
+//!                                └── UntilUp ───── disarmed
+//! ```
+//!
+//! A restart is one job, which systemd brings to its end without us. A stop with a pause behind it
+//! is not, so no such stop is asked for before its guard is armed. The first guard has to outlast
+//! the stop; the second knows that the instance is down, and is as quick as the pause allows.
+
+use std::time::Duration;
+
+use super::{Context, Instance, START_AGAIN, Step};
+use crate::roll::event::{Action, Guard};
+use crate::roll::judge::Verb;
+use crate::roll::outcome::Failure;
+
+/// How much later than ourselves the guard starts the instance.
+const GUARD_MARGIN: Duration = Duration::from_secs(2);
+
+impl Instance {
+    pub(super) fn arm(&mut self, cx: &mut Context) {
+        self.step = Step::Arming { again: cx.now + START_AGAIN };
+        self.arm_guard(Guard::UntilDown, self.member.turn.timeout, cx);
+    }
+
+    /// It is down: from here on the guard need not wait for its stop.
+    pub(super) fn arm_while_down(&mut self, cx: &mut Context) {
+        if self.is_guarded {
+            self.arm_guard(Guard::UntilUp, Duration::ZERO, cx);
+        }
+    }
+
+    fn arm_guard(&mut self, guard: Guard, stop: Duration, cx: &mut Context) {
+        self.is_guarded = true;
+        let within = stop + self.member.turn.stop_pause + GUARD_MARGIN;
+        cx.actions.push(Action::Arm { slot: self.slot, guard, within });
+    }
+
+    pub(super) fn disarm(&mut self, cx: &mut Context) {
+        if std::mem::take(&mut self.is_guarded) {
+            cx.actions.push(Action::Disarm(self.slot));
+        }
+    }
+
+    /// systemd has the guard.
+    pub(in crate::roll) fn armed(&mut self, guard: Guard, cx: &mut Context) {
+        if matches!((&self.step, guard), (Step::Arming { .. }, Guard::UntilDown)) {
+            self.call(Verb::Stop, cx);
+        }
+    }
+
+    /// systemd will not have it: then it is not stopped either.
+    pub(in crate::roll) fn not_armed(&mut self, guard: Guard, why: String, cx: &mut Context) {
+        match (&self.step, guard) {
+            (Step::Arming { .. }, Guard::UntilDown) => {
+                self.is_guarded = false;
+                self.fail(Failure::Refused { error: format!("no guard for its stop: {why}") }, cx);
+            }
+            (Step::Holding { .. }, Guard::UntilUp) => {
+                self.note(format!("its guard will be slow, the quick one was refused: {why}"), cx);
+            }
+            _ => {}
+        }
+    }
+}
