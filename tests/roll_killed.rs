@@ -17,6 +17,8 @@ use serde_json::Value;
 const UNIT: &str = "[Service]\nType=notify\nNotifyAccess=all\n\
     ExecStart=/bin/sh -c 'systemd-notify --ready --status=run-$$$$; exec sleep 1000'\n";
 const TEMPLATE: &str = "q@.service";
+/// Part of an instance, so that it goes down with it and is not brought back by it.
+const PART: &str = "[Unit]\nPartOf=q@1.service\n[Service]\nExecStart=/bin/sleep 1000\n";
 /// The stop (`--timeout`), the stop-pause, the guard's own two seconds; and a busy machine.
 const GUARD_TIME: Duration = Duration::from_millis(3_000 + 300 + 2_000 + 3_000);
 
@@ -86,11 +88,16 @@ fn scene(kind: RecordKind) -> Scene {
         RecordKind::Resumed => after(Deed::Order("pause-resume"), "resumed"),
         RecordKind::Interrupted => after(Deed::Interrupt, "interrupted"),
         RecordKind::RollEnded => plain("roll_ended"),
+        RecordKind::Dependents => told(&["--stop-pause", "300ms"], "dependents"),
+        RecordKind::Explained => {
+            sick(&["--health", "exec:/bin/false %i", "--health-timeout", "1s"], "explained")
+        }
     }
 }
 
 fn at_every_event(style: &[&str]) {
-    let stage = Stage::units(&[(TEMPLATE, UNIT)], &["q@1.service", "q@2.service", "q@3.service"]);
+    let units = [(TEMPLATE, UNIT), ("part.service", PART)];
+    let stage = Stage::units(&units, &["q@1.service", "q@2.service", "q@3.service"]);
     for kind in RecordKind::ALL {
         println!("killed at {kind:?}");
         killed_at(&stage, style, &scene(*kind), |_| true);
@@ -105,8 +112,11 @@ fn at_every_event(style: &[&str]) {
 }
 
 fn killed_at(stage: &Stage, style: &[&str], scene: &Scene, is_it: impl Fn(&Value) -> bool) {
+    stage.systemctl(&["start", "part.service"]);
     let before = stage.runs();
-    let mut roll = Told::begin(stage, &[style, scene.options].concat());
+    let is_new = scene.options.first().is_some_and(|option| !style.contains(option));
+    let options = if is_new { scene.options } else { &[] };
+    let mut roll = Told::begin(stage, &[style, options].concat());
     if let Some((event, deed)) = &scene.prelude {
         roll.until(event, |_| true);
         roll.act(stage, deed);

@@ -11,6 +11,7 @@ mod control;
 mod driver;
 mod error;
 mod exit;
+mod explain;
 mod gates;
 mod hooks;
 mod journal;
@@ -36,7 +37,7 @@ pub mod cli;
 
 pub use advice::advice;
 pub use control::{Command, Control, give, owner};
-pub use driver::drive;
+pub use driver::{Edge, drive};
 pub use error::Error;
 pub use exit::ExitStatus;
 pub use gates::{
@@ -54,6 +55,6 @@ pub use policy::{
 pub use report::{Ending, Output, Report};
 pub use restart::{Request, restart};
 pub use scope::Scope;
-pub use select::{Group, Instance, LeftOut, Socket, all_groups, select};
+pub use select::{Dependent, Group, Instance, LeftOut, Socket, all_groups, select};
 pub use systemd::{CallError, Heard, Properties, Systemd, UnitFile, Watch, Wish};
 pub use unit_name::{UnitName, natural};

@@ -2,23 +2,23 @@
 
 use std::time::Duration;
 
-use super::driver::drive;
+use super::driver::{Edge, drive};
 use super::error::Error;
 use super::exit::ExitStatus;
+use super::explain::{Case, explain};
 use super::gates::Gates;
 use super::hooks::Hooks;
-use super::journal;
 use super::lock::Lock;
 use super::log::{Beginning, EventLog, Shelf, roll_id};
 use super::orders::Orders;
 use super::pattern::InstancePattern;
 use super::policy::Settings;
 use super::reload;
-use super::report::{Ending, Output};
+use super::report::{Ending, Output, Report};
 use super::scope::Scope;
-use super::select::{Group, select};
+use super::select::{Group, Instance, select};
 use super::systemd::Systemd;
-use crate::roll::{Moment, Plan, Record};
+use crate::roll::{LastWord, Moment, Outcome, Plan, Record};
 
 /// What is wanted of a roll.
 #[derive(Clone, Debug)]
@@ -65,15 +65,19 @@ pub async fn restart(request: &Request) -> Result<ExitStatus, Error> {
         let (group, not_begun) = (&groups[at], &groups[at + 1..]);
         orders.listen(request.scope, &group.name).map_err(|error| no_control(group, &error))?;
         let mut log = begin_log(&systemd, group, roll.id.clone(), request).await?;
-        let mut report = request.output.begin(group);
+        let mut report = request.output.begin(&group.name, &group.left_out);
         for text in roll.warnings {
             report.record(&log.line(Moment::default(), Record::Note { instance: None, text }));
         }
-        let Roll { plan, gates, hooks, .. } = roll;
         let (systemd, report_to) = (systemd.clone(), &mut *report);
-        let outcome = drive(systemd, plan, gates, hooks, &mut orders, &mut log, report_to).await;
-        let last_words = journal::last_words(request.scope, &outcome).await;
-        report.end(&Ending { group, outcome: &outcome, last_words, not_begun });
+        let Roll { plan, edge, .. } = roll;
+        let outcome = drive(systemd, plan, edge, &mut orders, &mut log, report_to).await;
+        let last_word = last_word(group, &outcome, not_begun, &mut log, report_to).await;
+        report.end(&Ending {
+            group: &group.name,
+            outcome: &outcome,
+            last_word: last_word.as_ref(),
+        });
         let status = ExitStatus::from(&outcome);
         if status != ExitStatus::Serving {
             return Ok(status);
@@ -133,8 +137,7 @@ async fn lock(
 struct Roll {
     id: String,
     plan: Plan,
-    gates: Gates,
-    hooks: Hooks,
+    edge: Edge,
     warnings: Vec<String>,
 }
 
@@ -146,9 +149,29 @@ fn rolls(groups: &[Group], request: &Request) -> Result<Vec<Roll>, Error> {
         let warnings = std::mem::take(&mut policies.warnings);
         let id = roll_id();
         let hooks = Hooks::of(group, policies, id.clone());
-        Ok(Roll { id, plan, gates, hooks, warnings })
+        let of = |it: &Instance| (it.unit.full().to_owned(), it.dependents.clone());
+        let dependents = group.instances.iter().map(of).collect();
+        Ok(Roll { id, plan, edge: Edge { gates, hooks, dependents }, warnings })
     };
     groups.iter().map(roll).collect()
+}
+
+/// What went wrong, if anything did: worked out, told and kept.
+async fn last_word(
+    group: &Group,
+    outcome: &Outcome,
+    not_begun: &[Group],
+    log: &mut EventLog,
+    report: &mut dyn Report,
+) -> Option<LastWord> {
+    let story = log.story();
+    let case = Case { group, outcome, story: &story, not_begun };
+    let last_word = explain(&case).await?;
+    let line = log.line(Moment(outcome.took), Record::Explained(last_word.clone()));
+    // It is said all the same.
+    let _ = log.append(std::slice::from_ref(&line), true);
+    report.record(&line);
+    Some(last_word)
 }
 
 /// The log comes before the first step, or there is none.

@@ -151,6 +151,15 @@ pub enum Event {
         /// systemd's reason.
         why: String,
     },
+    /// The answer to [`Action::BringBack`].
+    BroughtBack {
+        /// The instance.
+        slot: Slot,
+        /// Those that had gone down with it, and are up again.
+        up: Vec<String>,
+        /// Those that had gone down with it, and are still down.
+        down: Vec<String>,
+    },
     /// The answer to [`Action::Probe`].
     Probed {
         /// The instance.
@@ -212,6 +221,8 @@ pub enum Event {
         what: String,
         /// The instances whose job was not asked for, because it was not written down.
         held_back: Vec<Slot>,
+        /// Whether the very first hook was not run either.
+        opening: bool,
     },
 }
 
@@ -250,6 +261,8 @@ pub enum Action {
     StopForGood(Slot),
     /// Start the instance. Clear its start counter first. It may replace our own stop job.
     Start(Slot),
+    /// Start the units that went down with the instance.
+    BringBack(Slot),
     /// Ask every gate whether this run of the instance serves.
     Probe {
         /// The instance.

@@ -14,6 +14,7 @@ mod event;
 mod floor;
 mod instance;
 mod judge;
+mod last_word;
 mod machine;
 mod outcome;
 mod phase;
@@ -24,8 +25,10 @@ mod seconds;
 mod share;
 mod story;
 mod unit;
+mod written;
 
 pub use event::{Action, Decision, Event, GroupState, Guard, Moment, Slot, Ticket, Verdict};
+pub use last_word::{Explanation, LastWord, Usual};
 pub use machine::Roll;
 pub use outcome::{Failure, InstanceOutcome, Outcome, Reason, Standing};
 pub use phase::Phase;

@@ -66,6 +66,9 @@ pub struct Turn {
     pub before_stop: bool,
     /// Whether something is to be run when it is up and passed the gates.
     pub after_start: bool,
+    /// Whether other units may go down with it, and are to be brought back.
+    #[serde(skip)]
+    pub has_dependents: bool,
 }
 
 impl Default for Turn {
@@ -76,6 +79,7 @@ impl Default for Turn {
             health_timeout: None,
             observe: Duration::from_millis(500),
             probe_limit: Duration::from_secs(10),
+            has_dependents: false,
             before_stop: false,
             after_start: false,
         }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::last_word::LastWord;
 use super::outcome::{Failure, Outcome};
 use super::phase::Phase;
 use super::policy::Hook;
@@ -96,6 +97,15 @@ pub enum Record {
         /// Why.
         failure: Failure,
     },
+    /// Units that are no instances had gone down with one.
+    Dependents {
+        /// The instance.
+        instance: String,
+        /// Those that were brought back.
+        up: Vec<String>,
+        /// Those that are down still.
+        down: Vec<String>,
+    },
     /// The roll waits between two batches.
     Pausing {
         /// For so long.
@@ -131,6 +141,8 @@ pub enum Record {
         /// How.
         outcome: Outcome,
     },
+    /// What an operator should know of a roll that did not end well.
+    Explained(LastWord),
 }
 
 impl RecordKind {

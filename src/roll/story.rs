@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use super::last_word::LastWord;
 use super::outcome::{Failure, Outcome};
 use super::phase::Phase;
 use super::policy::Hook;
@@ -25,6 +26,10 @@ pub struct Story {
     pub hook: Option<(Hook, Option<String>)>,
     /// How often somebody wanted it to end.
     pub interrupts: u32,
+    /// What went down with an instance: which are up again, and which are not.
+    pub dependents: Vec<(String, Vec<String>, Vec<String>)>,
+    /// What was said at its end, when it did not end well.
+    pub last_word: Option<LastWord>,
     /// How it ended; `None` while it goes on, or when it was killed.
     pub outcome: Option<Outcome>,
 }
@@ -71,6 +76,10 @@ impl Story {
             Record::Paused { by } => self.paused_by = Some(by.clone()),
             Record::Resumed { .. } => self.paused_by = None,
             Record::Interrupted { times, .. } => self.interrupts = *times,
+            Record::Dependents { instance, up, down } => {
+                self.dependents.push((instance.clone(), up.clone(), down.clone()));
+            }
+            Record::Explained(last_word) => self.last_word = Some(last_word.clone()),
             Record::RollEnded { outcome } => self.outcome = Some(outcome.clone()),
             Record::InDoubt { instance, text } => {
                 if let Some(chapter) = self.chapter(instance) {

@@ -193,7 +193,7 @@ impl Rolled {
     /// How the roll left the instance: `serving`, `untouched`, `failed_stopped`, …
     #[track_caller]
     pub fn standing(&self, unit: &str) -> &str {
-        let last = self.events.last().unwrap();
+        let last = self.events.iter().find(|event| event["event"] == "roll_ended").unwrap();
         let all = last["outcome"]["instances"].as_array().unwrap();
         let one = all.iter().find(|it| it["instance"] == unit).unwrap();
         one["standing"].as_str().unwrap()

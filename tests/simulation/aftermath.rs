@@ -17,7 +17,7 @@ pub(crate) fn of(mut walk: Walk, mut world: World, aloud: bool) -> Told {
     world.is_left_alone(GUARDS_TAKE);
     walk.watch.nobody_is_left_down(&world);
     let story = story_of(&walk);
-    let plan = walk.heart.plan();
+    let plan = &walk.plan;
     let names: Vec<String> = plan.members().iter().map(|it| it.unit.clone()).collect();
     // Killed before its first record it had done nothing.
     let left: BTreeSet<&str> = match story.instances.is_empty() {

@@ -79,10 +79,6 @@ impl Heart {
         }
     }
 
-    pub(crate) fn plan(&self) -> &Plan {
-        self.roll.plan()
-    }
-
     pub(crate) fn wake_at(&self) -> Option<Moment> {
         match self.bug {
             Some(Bug::NeverWakes) => Some(Moment(Duration::MAX)),

@@ -27,12 +27,12 @@ pub(crate) struct Watch {
     up_at_batch: Vec<bool>,
     /// Nothing new may begin any more.
     winding_down: bool,
+    /// Nothing new may begin for now.
+    paused: bool,
     on_failure: OnFailure,
     /// Nothing is done to them any more.
     taken_over: BTreeSet<usize>,
     hooks: Hooks,
-    /// Nothing new may begin for now.
-    paused: bool,
 }
 
 impl Watch {
@@ -47,10 +47,10 @@ impl Watch {
             given_up: BTreeSet::new(),
             up_at_batch: Vec::new(),
             winding_down: false,
+            paused: false,
             on_failure: plan.policy().on_failure,
             taken_over: BTreeSet::new(),
             hooks: Hooks::of(plan),
-            paused: false,
         }
     }
 
@@ -95,7 +95,6 @@ impl Watch {
                     self.taken_over.insert(self.place(instance));
                 }
             }
-            Record::Interrupted { .. } => self.winding_down = true,
             Record::Paused { .. } => self.paused = true,
             Record::Resumed { .. } => self.paused = false,
             Record::BatchBegan { .. } => {

@@ -47,16 +47,8 @@ fn holds_its_invariants_in_every_schedule() {
     }
     println!("{schedules} schedules ended: {reasons:?}");
     // A world in which every roll ended the same way would show nothing.
-    for reason in [
-        "done",
-        "failed",
-        "group_sick",
-        "hook_failed",
-        "refused",
-        "unreachable",
-        "interrupted",
-        "killed",
-    ] {
+    let told = ["done", "failed", "group_sick", "hook_failed", "refused", "unreachable"];
+    for reason in told.into_iter().chain(["interrupted", "killed"]) {
         assert!(reasons.get(reason).is_some_and(|count| *count > schedules / 1000), "{reasons:?}");
     }
 }

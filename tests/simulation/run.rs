@@ -3,9 +3,7 @@
 use std::time::Duration;
 
 use fastrand::Rng;
-use rollctl::roll::{
-    Action, Event, Hook, Member, Moment, OnFailure, Outcome, Plan, Policy, Share, Turn,
-};
+use rollctl::roll::{Action, Event, Member, Moment, OnFailure, Outcome, Plan, Policy, Share, Turn};
 
 use super::aftermath;
 use super::bugs::{Bug, Heart};
@@ -42,9 +40,10 @@ pub(crate) fn schedule(seed: u64, bug: Option<Bug>, aloud: bool) -> Told {
 
 /// A roll on its way through a world.
 pub(crate) struct Walk {
-    pub(crate) heart: Heart,
+    pub(crate) plan: Plan,
     pub(crate) watch: Watch,
     pub(crate) actions: Vec<(Moment, Action)>,
+    heart: Heart,
     /// The driver's: the heart was told that its log is broken.
     log_has_failed: bool,
     aloud: bool,
@@ -53,7 +52,7 @@ pub(crate) struct Walk {
 impl Walk {
     pub(crate) fn begin(plan: Plan, world: &World, bug: Option<Bug>, aloud: bool) -> Self {
         let (watch, heart) = (Watch::new(&plan, world), Heart::new(&plan, bug));
-        Self { heart, watch, actions: Vec::new(), log_has_failed: false, aloud }
+        Self { plan, watch, actions: Vec::new(), heart, log_has_failed: false, aloud }
     }
 
     /// Goes on for so many events; its outcome, if it has ended by then.
@@ -76,7 +75,7 @@ impl Walk {
         None
     }
 
-    /// What the driver does when the disk is full: see its own `hold_back`.
+    /// What the driver does when the disk is full.
     fn write_down(&mut self, todo: Vec<Action>, world: &World) -> (Vec<Action>, Option<Event>) {
         let is_told = todo.iter().any(|action| matches!(action, Action::Record(_)));
         if !is_told || !world.log_fails || self.log_has_failed {
@@ -84,14 +83,8 @@ impl Walk {
         }
         self.log_has_failed = true;
         self.watch.loses_the_log();
-        let slot = |action: &Action| match action {
-            Action::Restart(slot) | Action::Stop(slot) | Action::Start(slot) => Some(*slot),
-            Action::RunHook { hook: Hook::BeforeStop, slot, .. } => *slot,
-            _ => None,
-        };
-        let (back, rest): (Vec<_>, Vec<_>) = todo.into_iter().partition(|it| slot(it).is_some());
-        let held_back = back.iter().filter_map(slot).collect();
-        (rest, Some(Event::LogFailed { what: "the disk is full".to_owned(), held_back }))
+        let (back, rest): (Vec<_>, Vec<_>) = todo.into_iter().partition(Action::is_held_back);
+        (rest, Some(Event::of_failed_log("the disk is full".to_owned(), &back)))
     }
 
     fn perform(&mut self, todo: Vec<Action>, world: &mut World) -> Option<Outcome> {
@@ -134,6 +127,7 @@ fn next_event(world: &mut World, heart: &Heart) -> Option<Event> {
 fn drawn_plan(rng: &mut Rng) -> Option<(Plan, Vec<bool>)> {
     let pause = |rng: &mut Rng| Duration::from_millis([0, 0, rng.u64(0..3_000)][rng.usize(..3)]);
     let (stop_pause, observe) = (pause(rng), pause(rng));
+    let has_dependents = rng.u32(..8) == 0;
     let (before_stop, after_start) = (rng.u32(..4) == 0, rng.u32(..4) == 0);
     let health_timeout = (rng.u32(..4) == 0).then(|| Duration::from_secs(rng.u64(15..60)));
     let members = (0..rng.usize(1..=6)).map(|i| Member {
@@ -143,6 +137,7 @@ fn drawn_plan(rng: &mut Rng) -> Option<(Plan, Vec<bool>)> {
             timeout: Duration::from_secs(rng.u64(20..60)),
             stop_pause,
             observe,
+            has_dependents,
             before_stop,
             after_start,
             health_timeout,

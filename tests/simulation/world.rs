@@ -71,14 +71,14 @@ enum Later {
     SocketDown,
     BusGone,
     BusBack,
-    /// The clock that the heart is told jumps: the machine slept, or was far too busy.
-    ClockJumps(Duration),
     LogFails,
     GuardActs {
         unit: usize,
         guard: Guard,
         number: u64,
     },
+    /// The clock that the heart is told jumps: the machine slept, or was far too busy.
+    ClockJumps(Duration),
 }
 
 pub(crate) struct World {
@@ -297,6 +297,10 @@ impl World {
             }
             Action::Arm { slot, guard, within } => self.arm(*slot, *guard, *within),
             Action::Disarm(slot) => self.disarm(*slot),
+            Action::BringBack(slot) => {
+                let (slot, up, down) = (*slot, vec!["gw.service".to_owned()], Vec::new());
+                self.answer(Event::BroughtBack { slot, up, down });
+            }
             Action::Restart(slot) => self.call(*slot, Job::Restart, true),
             Action::Stop(slot) => self.call(*slot, Job::Stop, true),
             Action::StopForGood(slot) => self.call(*slot, Job::Stop, false),

@@ -73,6 +73,11 @@ fn tell(look: &Look, scope: Scope, json: bool) {
     for line in table::lines(["INSTANCE", "PHASE", ""], &rows) {
         say(stdout(), &format!("  {line}"));
     }
+    // What was said at its end, without what the rows above say.
+    let word = look.story.last_word.iter().filter(|_| look.fate == Fate::EndedEarly);
+    for line in word.flat_map(|word| word.text.iter().skip(1)) {
+        say(stdout(), &format!("  {line}"));
+    }
     for next in next(look, scope) {
         say(stdout(), &format!("  next: {next}"));
     }

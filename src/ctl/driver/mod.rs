@@ -27,6 +27,7 @@ use crate::ctl::hooks::Hooks;
 use crate::ctl::log::EventLog;
 use crate::ctl::orders::{Acknowledge, Orders};
 use crate::ctl::report::Report;
+use crate::ctl::select::Dependent;
 use crate::ctl::systemd::{CallError, Heard, Systemd, Watch, Wish, object_path};
 use crate::roll::{Action, Event, Moment, Outcome, Plan, Roll, Slot};
 
@@ -36,13 +37,12 @@ use crate::roll::{Action, Event, Moment, Outcome, Plan, Roll, Slot};
 pub async fn drive(
     systemd: Systemd,
     plan: Plan,
-    gates: Gates,
-    hooks: Hooks,
+    edge: Edge,
     orders: &mut Orders,
     log: &mut EventLog,
     report: &mut dyn Report,
 ) -> Outcome {
-    let mut driver = Driver::new(systemd, plan, gates, hooks, log, report);
+    let mut driver = Driver::new(systemd, plan, edge, log, report);
     driver.open_watch().await;
     loop {
         if let Some(outcome) = driver.feed_the_heart() {
@@ -51,6 +51,17 @@ pub async fn drive(
         driver.wait(orders).await;
         driver.take_all_that_is_ready();
     }
+}
+
+/// What the roll of a group has to do with beside systemd and the plan.
+#[derive(Debug)]
+pub struct Edge {
+    /// Whether an instance serves.
+    pub gates: Gates,
+    /// The administrator's commands.
+    pub hooks: Hooks,
+    /// What goes down with an instance, by its unit.
+    pub dependents: HashMap<String, Vec<Dependent>>,
 }
 
 type Task = Pin<Box<dyn Future<Output = Happening>>>;
@@ -73,6 +84,7 @@ struct Driver<'a> {
     watch: Option<Watch>,
     gates: Arc<Gates>,
     hooks: Hooks,
+    dependents: HashMap<String, Vec<Dependent>>,
     /// What hooks say while they run.
     said: (UnboundedSender<Event>, UnboundedReceiver<Event>),
     tasks: FuturesUnordered<Task>,
@@ -88,8 +100,7 @@ impl<'a> Driver<'a> {
     fn new(
         systemd: Systemd,
         plan: Plan,
-        gates: Gates,
-        hooks: Hooks,
+        edge: Edge,
         log: &'a mut EventLog,
         report: &'a mut dyn Report,
     ) -> Self {
@@ -101,8 +112,9 @@ impl<'a> Driver<'a> {
             begun: Instant::now(),
             systemd,
             watch: None,
-            gates: Arc::new(gates),
-            hooks,
+            gates: Arc::new(edge.gates),
+            hooks: edge.hooks,
+            dependents: edge.dependents,
             said: unbounded_channel(),
             tasks: FuturesUnordered::new(),
             events: VecDeque::from([Event::Tick]),
@@ -175,6 +187,7 @@ impl<'a> Driver<'a> {
                 let question = Question { unit, invocation, main_pid, within, environment };
                 self.probe(slot, ticket, question);
             }
+            Action::BringBack(slot) => self.bring_back(slot),
             Action::RunHook { hook, slot, ticket, within, result } => {
                 self.run_hook(hook, slot, ticket, within, result.as_ref());
             }

@@ -8,6 +8,7 @@ use futures_util::future::join_all;
 use super::{Driver, Happening};
 use crate::ctl::command;
 use crate::ctl::gates::Question;
+use crate::ctl::select::bring_back;
 use crate::ctl::systemd::{CallError, Systemd, Wish};
 use crate::roll::{Event, GroupState, Guard, Hook, Reason, Slot, Ticket, UnitState};
 
@@ -43,6 +44,15 @@ impl Driver<'_> {
         self.spawn(async move {
             systemd.disarm(&unit).await;
             None
+        });
+    }
+
+    pub(super) fn bring_back(&mut self, slot: Slot) {
+        let (systemd, unit) = (self.systemd.clone(), self.unit(slot));
+        let dependents = self.dependents.get(&unit).cloned().unwrap_or_default();
+        self.spawn(async move {
+            let (up, down) = bring_back(&systemd, &unit, &dependents).await;
+            Some(Event::BroughtBack { slot, up, down })
         });
     }
 

@@ -9,8 +9,9 @@ use serde::Serialize;
 
 use super::header::{Beginning, Header};
 use super::line::Line;
+use super::read::read;
 use super::shelf::Shelf;
-use crate::roll::{Moment, Record};
+use crate::roll::{Moment, Record, Story};
 
 /// The log of a roll under way.
 #[derive(Debug)]
@@ -52,6 +53,11 @@ impl EventLog {
     /// Where it is written.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// What was told so far; of a log that cannot be read, nothing.
+    pub fn story(&self) -> Story {
+        read(&self.path).map(|told| told.story()).unwrap_or_default()
     }
 
     /// The record as a line of this log.

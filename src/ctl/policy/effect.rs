@@ -41,6 +41,7 @@ impl Policies {
             },
             before_stop: is_set(&given.before_stop),
             after_start: is_set(&given.after_start),
+            has_dependents: default.has_dependents,
         }
     }
 

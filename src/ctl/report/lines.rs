@@ -5,7 +5,7 @@ use std::io::stdout;
 
 use super::{Ending, Report, in_millis, say, short};
 use crate::ctl::log::Line;
-use crate::ctl::select::Group;
+use crate::ctl::select::LeftOut;
 use crate::roll::{Phase, Record};
 use crate::span::Span;
 
@@ -16,11 +16,11 @@ pub(super) struct Lines {
 }
 
 impl Lines {
-    pub(super) fn new(group: &Group) -> Self {
-        for left in &group.left_out {
+    pub(super) fn new(group: &str, left_out: &[LeftOut]) -> Self {
+        for left in left_out {
             say(stdout(), &format!("{}: left out: {}", short(&left.unit), left.why));
         }
-        Self { group: group.name.clone(), phases: HashMap::new() }
+        Self { group: group.to_owned(), phases: HashMap::new() }
     }
 
     fn line(&mut self, record: &Record) -> Option<String> {
@@ -84,7 +84,15 @@ impl Lines {
                 format!("{group}: interrupted: finishing what is in hand (again to let go)")
             }
             Record::Interrupted { .. } => format!("{group}: interrupted again: letting go"),
-            Record::RollEnded { .. } => return None,
+            Record::Dependents { instance, up, down } => {
+                let (it, up, down) = (short(instance), up.join(", "), down.join(", "));
+                match (up.as_str(), down.as_str()) {
+                    (up, "") => format!("{it}: brought back what had gone down with it: {up}"),
+                    ("", down) => format!("{it}: went down with it, and is down still: {down}"),
+                    _ => format!("{it}: brought back {up}; went down with it still: {down}"),
+                }
+            }
+            Record::Explained(_) | Record::RollEnded { .. } => return None,
         })
     }
 }

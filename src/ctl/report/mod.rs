@@ -9,7 +9,7 @@ use std::io::{IsTerminal, Write, stderr};
 use std::time::Duration;
 
 use super::log::Line;
-use super::select::Group;
+use super::select::{Group, LeftOut};
 use crate::span::Span;
 
 pub use ending::Ending;
@@ -53,12 +53,14 @@ impl Output {
     }
 
     /// The report of one roll.
-    pub fn begin(self, group: &Group) -> Box<dyn Report> {
+    pub fn begin(self, group: &str, left_out: &[LeftOut]) -> Box<dyn Report> {
         match self {
             Self::Json => Box::new(json::Json),
             Self::Quiet => Box::new(Quiet),
-            Self::Told if stderr().is_terminal() => Box::new(progress::Progress::new(group)),
-            Self::Told => Box::new(lines::Lines::new(group)),
+            Self::Told if stderr().is_terminal() => {
+                Box::new(progress::Progress::new(group, left_out))
+            }
+            Self::Told => Box::new(lines::Lines::new(group, left_out)),
         }
     }
 }

@@ -8,7 +8,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use super::{Ending, Report, in_millis, short};
 use crate::ctl::log::Line;
-use crate::ctl::select::Group;
+use crate::ctl::select::LeftOut;
 use crate::roll::{Moment, Phase, Record};
 use crate::span::Span;
 
@@ -28,12 +28,12 @@ struct Row {
 }
 
 impl Progress {
-    pub(super) fn new(group: &Group) -> Self {
+    pub(super) fn new(group: &str, left_out: &[LeftOut]) -> Self {
         let display = MultiProgress::new();
-        for left in &group.left_out {
+        for left in left_out {
             let _ = display.println(format!("{}: left out: {}", short(&left.unit), left.why));
         }
-        Self { display, group: group.name.clone(), rows: HashMap::new() }
+        Self { display, group: group.to_owned(), rows: HashMap::new() }
     }
 
     fn begin(&mut self, instances: &[String]) {
@@ -132,7 +132,11 @@ impl Report for Progress {
             }
             Record::Interrupted { .. } => self.say("letting go"),
             Record::BatchBegan { .. } => {}
-            Record::InstanceFailed { .. } | Record::RollEnded { .. } => {}
+            Record::Dependents { instance, up, down } => {
+                let units: Vec<&str> = up.iter().chain(down).map(String::as_str).collect();
+                self.tell(instance, &format!("went down with it: {}", units.join(", ")));
+            }
+            Record::InstanceFailed { .. } | Record::RollEnded { .. } | Record::Explained(_) => {}
         }
     }
 

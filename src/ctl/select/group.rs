@@ -5,12 +5,13 @@ use std::path::PathBuf;
 
 use futures_util::future::try_join_all;
 
+use super::dependents::keep_those_up;
 use super::instance::Instance;
 use crate::ctl::error::Error;
 use crate::ctl::policy::{Policies, Settings, UnitFiles};
 use crate::ctl::scope::Scope;
 use crate::ctl::systemd::Systemd;
-use crate::roll::{Member, Plan};
+use crate::roll::{Member, Plan, Turn};
 
 /// The instances of a group and its sockets.
 #[derive(Debug)]
@@ -68,8 +69,9 @@ impl Group {
         wanted: Vec<Instance>,
         mut bystanders: Vec<Instance>,
     ) -> Result<Self, Error> {
-        let (masked, instances): (Vec<_>, Vec<_>) =
+        let (masked, mut instances): (Vec<_>, Vec<_>) =
             wanted.into_iter().partition(Instance::is_masked);
+        keep_those_up(systemd, &mut instances).await;
         let left_out = masked
             .iter()
             .map(|it| LeftOut { unit: it.unit.full().to_owned(), why: "masked".to_owned() });
@@ -105,7 +107,10 @@ impl Group {
         let member = |it: &Instance| Member {
             unit: it.unit.full().to_owned(),
             up: it.state.active.is_up(),
-            turn: policies.turn(it.unit.full(), it.timeout()),
+            turn: Turn {
+                has_dependents: !it.dependents.is_empty(),
+                ..policies.turn(it.unit.full(), it.timeout())
+            },
         };
         let members = self.instances.iter().map(member).collect();
         let bystanders = self.bystanders.iter().map(|it| it.unit.full().to_owned()).collect();

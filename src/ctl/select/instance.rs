@@ -4,6 +4,7 @@ use std::cmp::max;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::dependents::Dependent;
 use crate::ctl::error::Error;
 use crate::ctl::policy::UnitFiles;
 use crate::ctl::systemd::{Properties, Systemd};
@@ -46,6 +47,8 @@ pub struct Instance {
     pub memory: Option<u64>,
     /// When its main process was started, likewise.
     pub started: Option<u64>,
+    /// Those that are up and go down with it.
+    pub dependents: Vec<Dependent>,
     /// The programs that it runs, and their scripts.
     pub programs: Vec<PathBuf>,
     /// What it was read from.
@@ -85,6 +88,7 @@ impl Instance {
             since: of.number("StateChangeTimestamp").filter(|time| *time > 0),
             memory: of.number("MemoryCurrent"),
             started: of.number("ExecMainStartTimestamp").filter(|time| *time > 0),
+            dependents: Dependent::all_of(of),
             programs: programs(of),
             files: of.files(),
             is_masked: of.text("LoadState") == "masked",

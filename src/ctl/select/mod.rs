@@ -8,6 +8,7 @@
 //! were named; the plain units among them make one group of their own.
 
 mod candidates;
+mod dependents;
 mod group;
 mod instance;
 
@@ -18,6 +19,8 @@ use super::pattern::{InstancePattern, Wanted};
 use super::systemd::Systemd;
 use candidates::Candidates;
 
+pub use dependents::Dependent;
+pub(super) use dependents::bring_back;
 pub use group::{Group, LeftOut, Socket};
 pub use instance::Instance;
 

@@ -54,6 +54,14 @@ impl Properties {
         }
     }
 
+    /// A signed 32-bit number; zero if there is none.
+    pub fn signed(&self, name: &str) -> i32 {
+        match self.variant(name) {
+            Some(Variant::I32(number)) => *number,
+            _ => 0,
+        }
+    }
+
     /// A 64-bit number; `None` if there is none, or if it is systemd's "not set".
     pub fn number(&self, name: &str) -> Option<u64> {
         match self.variant(name) {

@@ -16,6 +16,7 @@ impl Instance {
                 let (hook, error) = (*hook, "gave no answer".to_owned());
                 self.fail(Failure::Hook { hook, error }, cx);
             }
+            Step::Restoring => self.brought_back(Vec::new(), Vec::new(), cx),
             Step::Closing { .. } if self.failure.is_none() => self.over(Standing::Unknown, cx),
             Step::Closing { .. } => self.over(Standing::FailedLeft, cx),
             Step::Proving { .. } => match self.last_verdict.take() {

@@ -39,6 +39,8 @@ const NEWS_INTERVAL: Duration = Duration::from_millis(50);
 const PROBE_WAITS: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
 /// The wait before a refused start is tried again.
 const START_AGAIN: Duration = Duration::from_secs(1);
+/// What went down with an instance is not waited for any longer.
+const RESTORE_LIMIT: Duration = Duration::from_secs(30);
 /// So many reads without a trace of our job mean that it is gone, not late.
 const BLIND_READS: u8 = 2;
 
@@ -48,6 +50,8 @@ pub(super) struct Context<'a> {
     pub(super) policy: &'a Policy,
     /// Whether this instance may be stopped for good, should it fail.
     pub(super) may_stop_for_good: bool,
+    /// Whether the group can bear to lose this one, should it be up.
+    pub(super) may_be_taken: bool,
     pub(super) last_ticket: &'a mut Ticket,
     pub(super) actions: &'a mut Vec<Action>,
 }
@@ -87,6 +91,8 @@ enum Step {
     Watching { run: Run, until: Moment },
     /// A last stop or start, after a failure or when we let go; `None`: not answered yet.
     Closing { verb: Verb, job: Option<JobId>, called: bool, again: Moment },
+    /// What went down with it is brought back.
+    Restoring,
     /// Nothing more to do.
     Over,
 }
@@ -208,7 +214,11 @@ impl Instance {
     pub(super) fn outcome(&self) -> InstanceOutcome {
         InstanceOutcome {
             instance: self.member.unit.clone(),
-            standing: if self.is_busy() { Standing::Unknown } else { self.standing },
+            standing: match self.step {
+                Step::Restoring => self.standing,
+                _ if self.is_busy() => Standing::Unknown,
+                _ => self.standing,
+            },
             was_up: self.member.up,
             failure: self.failure.clone(),
             took: self.ended.since(self.began),

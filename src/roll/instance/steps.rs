@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Asked, BLIND_READS, Context, Instance, PROBE_WAITS, START_AGAIN, Step};
+use super::{Asked, BLIND_READS, Context, Instance, PROBE_WAITS, RESTORE_LIMIT, START_AGAIN, Step};
 use crate::roll::event::Action;
 use crate::roll::judge::{Progress, Run, Verb, Work, taken_over};
 use crate::roll::outcome::{Failure, Standing};
@@ -13,7 +13,8 @@ use crate::roll::unit::{ActiveState, JobId};
 impl Instance {
     pub(super) fn looked(&mut self, before: ActiveState, cx: &mut Context) {
         // To restart it now would take down one more than was reckoned with.
-        if before.is_down() && !self.state.active.is_down() {
+        let is_starting = before.is_down() && !self.state.active.is_down();
+        if is_starting || self.is_one_too_many(cx) {
             return self.was_started_early(cx);
         }
         if let Some(failure) = self.meddled_with() {
@@ -33,6 +34,11 @@ impl Instance {
             Verb::Stop => self.arm(cx),
             _ => self.call(verb, cx),
         }
+    }
+
+    /// Reckoned as down, it has come up, and the group cannot bear to lose it again.
+    fn is_one_too_many(&self, cx: &Context) -> bool {
+        !self.was_up && self.state.active.is_up() && !cx.may_be_taken
     }
 
     /// Whether somebody else has touched it: since it was drained, if it was.
@@ -107,10 +113,8 @@ impl Instance {
                 *blind_reads += 1;
                 let (is_gone, unheard) = (*blind_reads >= BLIND_READS, work.job.is_none());
                 let untouched = self.state.invocation == self.old;
-                // Reckoned as down, it must not be taken down now that it is up.
-                let came_up = !self.was_up && self.state.active.is_up();
                 match (is_gone, unheard && untouched) {
-                    (true, true) if came_up => self.was_started_early(cx),
+                    (true, true) if self.is_one_too_many(cx) => self.was_started_early(cx),
                     (true, true) => self.call_again(verb, cx),
                     (true, false) => self.fail(failure, cx),
                     (false, _) => {}
@@ -209,7 +213,18 @@ impl Instance {
 
     pub(super) fn over(&mut self, standing: Standing, cx: &mut Context) {
         self.standing = standing;
-        self.step = Step::Over;
         self.ended = cx.now;
+        let may_be_missed = self.member.turn.has_dependents && standing != Standing::Untouched;
+        match may_be_missed && !self.letting_go {
+            true => self.restore(cx),
+            false => self.step = Step::Over,
+        }
+    }
+
+    /// What went down with it would stay down.
+    fn restore(&mut self, cx: &mut Context) {
+        self.step = Step::Restoring;
+        self.deadline = cx.now + RESTORE_LIMIT;
+        cx.actions.push(Action::BringBack(self.slot));
     }
 }

@@ -5,6 +5,8 @@ use crate::roll::event::{Decision, Ticket, Verdict};
 use crate::roll::judge::Verb;
 use crate::roll::outcome::{Failure, Standing};
 use crate::roll::phase::Phase;
+use crate::roll::policy::Hook;
+use crate::roll::record::Record;
 use crate::roll::unit::{JobId, JobResult, UnitState};
 
 impl Instance {
@@ -38,7 +40,7 @@ impl Instance {
         }
     }
 
-    /// What it was to be told could not be written down, and was not said: it is as it was.
+    /// What it was to be told could not be written down, and was not said.
     pub(in crate::roll) fn hold_back(&mut self, cx: &mut Context) {
         match self.step {
             // It is down by our hand, or a balancer sends it nothing any more: it is in hand.
@@ -46,13 +48,29 @@ impl Instance {
                 self.call_again(verb, cx);
             }
             Step::Closing { verb, .. } => self.call_to_close(verb, cx),
-            Step::Calling(_) | Step::Hooking { run: None, .. } => {
-                self.disarm(cx);
+            Step::Calling(_) | Step::Hooking { hook: Hook::BeforeStop, .. } => {
                 self.is_drained = false;
+                self.disarm(cx);
                 self.enter(Phase::Pending, cx);
                 self.over(Standing::Untouched, cx);
             }
             _ => {}
+        }
+    }
+
+    /// Those that had gone down with it, and are up again or not.
+    pub(in crate::roll) fn brought_back(
+        &mut self,
+        up: Vec<String>,
+        down: Vec<String>,
+        cx: &mut Context,
+    ) {
+        if !matches!(self.step, Step::Restoring) {
+            return;
+        }
+        self.step = Step::Over;
+        if !up.is_empty() || !down.is_empty() {
+            cx.record(Record::Dependents { instance: self.member.unit.clone(), up, down });
         }
     }
 
@@ -75,6 +93,7 @@ impl Instance {
             Step::Closing { job: Some(_), .. } => self.over(Standing::FailedStopped, cx),
             // What was said to systemd must be heard before we go.
             Step::Calling(_) | Step::Closing { .. } => {}
+            Step::Restoring => self.step = Step::Over,
             Step::Waiting | Step::Looking | Step::Arming { .. } | Step::Over => {}
         }
     }
@@ -232,7 +251,7 @@ impl Instance {
                 None => {}
             },
             Step::Closing { .. } => self.read_while_closing(cx),
-            Step::Waiting | Step::Calling(_) | Step::Over => {}
+            Step::Waiting | Step::Calling(_) | Step::Restoring | Step::Over => {}
         }
     }
 

@@ -148,6 +148,9 @@ impl Roll {
             Event::NotArmed { slot, guard, why } => {
                 self.with(slot, now, actions, |it, cx| it.not_armed(guard, why, cx));
             }
+            Event::BroughtBack { slot, up, down } => {
+                self.with(slot, now, actions, |it, cx| it.brought_back(up, down, cx));
+            }
             Event::JobUnheard { slot } => self.with(slot, now, actions, |it, cx| it.unheard(cx)),
             Event::JobRemoved { slot, job, result } => {
                 self.with(slot, now, actions, |it, cx| it.removed(job, result, cx));
@@ -175,7 +178,10 @@ impl Roll {
             Event::Resume { by } => self.resume(by, now, actions),
             Event::Longer(span) => self.pause_for(self.pause.saturating_add(span), actions),
             Event::Shorter(span) => self.pause_for(self.pause.saturating_sub(span), actions),
-            Event::LogFailed { what, held_back } => self.log_failed(what, held_back, now, actions),
+            Event::LogFailed { what, held_back, opening } => {
+                self.hold_back(held_back, opening, now, actions);
+                self.log_failed(what);
+            }
         }
     }
 
@@ -351,14 +357,27 @@ impl Roll {
             return;
         }
         let may_stop_for_good = self.may_stop_for_good(slot);
+        let may_be_taken = self.may_be_taken(slot);
         let mut cx = Context {
             now,
             policy: self.plan.policy(),
             may_stop_for_good,
+            may_be_taken,
             last_ticket: &mut self.last_ticket,
             actions,
         };
         act(&mut self.instances[slot.0], &mut cx);
+    }
+
+    /// As far as the last look at the group tells.
+    fn may_be_taken(&self, slot: Slot) -> bool {
+        let is_down = |(i, it): (usize, &Instance)| {
+            let was_up = self.group.members.get(i).is_some_and(|state| state.active.is_up());
+            i != slot.0 && (it.is_busy() || !was_up)
+        };
+        let members = self.instances.iter().enumerate().map(is_down);
+        let bystanders = self.group.bystanders.iter().map(|state| !state.active.is_up());
+        members.chain(bystanders).filter(|down| *down).count() < self.plan.allowed_down()
     }
 
     /// The failed are stopped only while others serve, and never more of them than may be down.

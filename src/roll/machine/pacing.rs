@@ -76,18 +76,28 @@ impl Roll {
         }
     }
 
-    pub(super) fn log_failed(
+    /// Nothing new begins without a log.
+    pub(super) fn log_failed(&mut self, what: String) {
+        if self.sickness.is_none() {
+            self.sickness = Some(self.blame(what));
+        }
+    }
+
+    /// What was not done because it could not be written down is taken back.
+    pub(super) fn hold_back(
         &mut self,
-        what: String,
-        held_back: Vec<Slot>,
+        slots: Vec<Slot>,
+        opening: bool,
         now: Moment,
         actions: &mut Vec<Action>,
     ) {
-        for slot in held_back {
+        for slot in slots {
             self.with(slot, now, actions, Instance::hold_back);
         }
-        if self.sickness.is_none() {
-            self.sickness = Some(self.blame(what));
+        if opening {
+            self.is_open = false;
+            // As after a batch: nothing is in hand.
+            self.stage = Stage::Batch(0);
         }
     }
 }

@@ -1,0 +1,90 @@
+//! Units that go down with an instance: those that require it, are bound to it, or are part of it.
+//!
+//! systemd stops them with the instance. When its start fails, or when stop and start are two jobs,
+//! nobody brings them back (measured: the worker is up again, and the unit that required it is not).
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tokio::time::sleep;
+
+use super::Instance;
+use crate::ctl::systemd::{Properties, Systemd, Wish};
+
+/// The properties of an instance that name them, and whether they can be up without it.
+const KINDS: [(&str, bool); 4] =
+    [("RequiredBy", true), ("BoundBy", true), ("RequisiteOf", true), ("ConsistsOf", false)];
+/// A start that takes longer is left to systemd.
+const LIMIT: u32 = 50;
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+
+/// A unit that goes down with an instance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dependent {
+    /// Its name.
+    pub unit: String,
+    /// Whether it cannot be up without the instance.
+    pub needs_it: bool,
+}
+
+impl Dependent {
+    pub(super) fn all_of(properties: &Properties) -> Vec<Self> {
+        let of = |(property, needs_it): (&str, bool)| {
+            let units = properties.texts(property).into_iter();
+            units.map(move |unit| Self { unit, needs_it }).collect::<Vec<_>>()
+        };
+        KINDS.into_iter().flat_map(of).collect()
+    }
+}
+
+/// Leaves those that are up, and are not of the group themselves.
+pub(super) async fn keep_those_up(systemd: &Systemd, instances: &mut [Instance]) {
+    let group: Vec<String> = instances.iter().map(|it| it.unit.full().to_owned()).collect();
+    for instance in instances {
+        let mut kept = Vec::new();
+        for dependent in std::mem::take(&mut instance.dependents) {
+            if !group.contains(&dependent.unit) && is_up(systemd, &dependent.unit).await {
+                kept.push(dependent);
+            }
+        }
+        instance.dependents = kept;
+    }
+}
+
+/// Starts those that are down and can be up: which are up now, and which are still down.
+pub(in crate::ctl) async fn bring_back(
+    systemd: &Systemd,
+    unit: &str,
+    dependents: &[Dependent],
+) -> (Vec<String>, Vec<String>) {
+    let has_it = is_up(systemd, unit).await;
+    let all = join_all(dependents.iter().map(|it| bring_back_one(systemd, it, has_it))).await;
+    let named = |is: bool| {
+        let pairs = dependents.iter().zip(&all).filter(move |(_, up)| **up == Some(is));
+        pairs.map(|(it, _)| it.unit.clone()).collect()
+    };
+    (named(true), named(false))
+}
+
+/// Whether it is up again; `None` if it was never down.
+async fn bring_back_one(systemd: &Systemd, it: &Dependent, has_it: bool) -> Option<bool> {
+    let state = systemd.properties(&it.unit).await.ok()?.state();
+    match (state.active.is_up(), state.job.is_some()) {
+        (true, _) => return None,
+        (false, true) => {}
+        (false, false) if it.needs_it && !has_it => return Some(false),
+        (false, false) => _ = systemd.queue(Wish::Start, &it.unit).await.ok(),
+    }
+    for _ in 0..LIMIT {
+        let state = systemd.properties(&it.unit).await.ok()?.state();
+        if state.active.is_up() || state.job.is_none() && state.active.is_down() {
+            return Some(state.active.is_up());
+        }
+        sleep(LOOK_AGAIN).await;
+    }
+    Some(false)
+}
+
+async fn is_up(systemd: &Systemd, unit: &str) -> bool {
+    systemd.properties(unit).await.is_ok_and(|it| it.state().active.is_up())
+}
