@@ -118,6 +118,26 @@ fn edited_units_are_read_once_before_the_first_step() {
 }
 
 #[test]
+fn what_systemd_has_not_read_after_a_reload_is_refused() {
+    let stage = Stage::group(four().instances(2));
+    let before = stage.runs();
+    let is_over = std::sync::atomic::AtomicBool::new(false);
+    // Somebody who writes on and on is as good as a reload that does not take (systemd#43001).
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_over.load(std::sync::atomic::Ordering::SeqCst) {
+                stage.lab.drop_in("worker@.service", "50-unread", "[X-Roll]\n").unwrap();
+            }
+        });
+        let rolled = stage.restart(&["worker"]);
+        is_over.store(true, std::sync::atomic::Ordering::SeqCst);
+        let rolled = rolled.exits_with(5).touched_nothing();
+        rolled.says("after a daemon-reload systemd has still not read it");
+    });
+    assert_eq!(stage.runs(), before);
+}
+
+#[test]
 fn plain_units_have_a_policy_of_their_own_too() {
     let units = [("one.service", &*format!("{SLEEPER}[X-Roll]\nObserveSec=20ms\n"))];
     let stage = Stage::units(&units, &["one.service"]);

@@ -78,18 +78,6 @@ fn a_unit_file_that_is_wrong_is_not_rolled() {
 }
 
 #[test]
-fn changed_units_are_not_rolled_before_systemd_has_read_them() {
-    let stage = Stage::group(four().instances(2));
-    let before = stage.runs();
-    stage.lab.drop_in(TEMPLATE, "50-unread", "[Unit]\nDescription=new\n").unwrap();
-    let rolled = stage.roll(&[]).exits_with(5).touched_nothing();
-    rolled
-        .says("was changed on disk and systemd has not read it")
-        .says("next: systemctl --user daemon-reload");
-    assert_eq!(stage.runs(), before);
-}
-
-#[test]
 fn without_its_socket_nothing_is_touched() {
     let stage = Stage::group(four().instances(2));
     let before = stage.runs();

@@ -50,6 +50,8 @@ pub(super) struct Context<'a> {
     pub(super) policy: &'a Policy,
     /// Whether this instance may be stopped for good, should it fail.
     pub(super) may_stop_for_good: bool,
+    /// Whether the group can bear to lose this one, should it be up.
+    pub(super) may_be_taken: bool,
     pub(super) last_ticket: &'a mut Ticket,
     pub(super) actions: &'a mut Vec<Action>,
 }
@@ -118,6 +120,8 @@ pub(super) struct Instance {
     valid_from: Ticket,
     state: UnitState,
     old: Option<Invocation>,
+    /// Whether it was up when its turn came, and was reckoned with so.
+    was_up: bool,
     /// How often systemd had restarted it when it was first looked at.
     found_restarts: u32,
     /// It was taken out of a balancer, and is to be finished.
@@ -157,6 +161,7 @@ impl Instance {
             valid_from: Ticket::default(),
             state: UnitState::default(),
             old: None,
+            was_up: false,
             found_restarts: 0,
             is_drained: false,
             run: None,

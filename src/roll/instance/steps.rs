@@ -13,7 +13,8 @@ use crate::roll::unit::{ActiveState, JobId};
 impl Instance {
     pub(super) fn looked(&mut self, before: ActiveState, cx: &mut Context) {
         // To restart it now would take down one more than was reckoned with.
-        if before.is_down() && !self.state.active.is_down() {
+        let is_starting = before.is_down() && !self.state.active.is_down();
+        if is_starting || self.is_one_too_many(cx) {
             return self.was_started_early(cx);
         }
         if let Some(failure) = self.meddled_with() {
@@ -33,6 +34,11 @@ impl Instance {
             Verb::Stop => self.arm(cx),
             _ => self.call(verb, cx),
         }
+    }
+
+    /// Reckoned as down, it has come up, and the group cannot bear to lose it again.
+    fn is_one_too_many(&self, cx: &Context) -> bool {
+        !self.was_up && self.state.active.is_up() && !cx.may_be_taken
     }
 
     /// Whether somebody else has touched it: since it was drained, if it was.
@@ -108,6 +114,7 @@ impl Instance {
                 let (is_gone, unheard) = (*blind_reads >= BLIND_READS, work.job.is_none());
                 let untouched = self.state.invocation == self.old;
                 match (is_gone, unheard && untouched) {
+                    (true, true) if self.is_one_too_many(cx) => self.was_started_early(cx),
                     (true, true) => self.call_again(verb, cx),
                     (true, false) => self.fail(failure, cx),
                     (false, _) => {}

@@ -13,6 +13,7 @@ impl Instance {
     /// Its turn has come; `found` is what it was when the group was found in order.
     pub(in crate::roll) fn begin(&mut self, found: UnitState, cx: &mut Context) {
         self.old = found.invocation;
+        self.was_up = found.active.is_up();
         self.state = found;
         self.began = cx.now;
         self.deadline = cx.now + self.member.turn.timeout;

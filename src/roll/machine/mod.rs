@@ -357,14 +357,27 @@ impl Roll {
             return;
         }
         let may_stop_for_good = self.may_stop_for_good(slot);
+        let may_be_taken = self.may_be_taken(slot);
         let mut cx = Context {
             now,
             policy: self.plan.policy(),
             may_stop_for_good,
+            may_be_taken,
             last_ticket: &mut self.last_ticket,
             actions,
         };
         act(&mut self.instances[slot.0], &mut cx);
+    }
+
+    /// As far as the last look at the group tells.
+    fn may_be_taken(&self, slot: Slot) -> bool {
+        let is_down = |(i, it): (usize, &Instance)| {
+            let was_up = self.group.members.get(i).is_some_and(|state| state.active.is_up());
+            i != slot.0 && (it.is_busy() || !was_up)
+        };
+        let members = self.instances.iter().enumerate().map(is_down);
+        let bystanders = self.group.bystanders.iter().map(|state| !state.active.is_up());
+        members.chain(bystanders).filter(|down| *down).count() < self.plan.allowed_down()
     }
 
     /// The failed are stopped only while others serve, and never more of them than may be down.
