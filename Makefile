@@ -7,9 +7,9 @@ CARGO ?= cargo
 export CARGO_TERM_COLOR ?= auto
 
 # What the lab runs on, and the packages that bring it.
-PROGRAMS := systemctl systemd-run systemd-analyze busctl dbus-daemon unshare setpriv find xargs
-DEBIAN := systemd dbus util-linux findutils
-FEDORA := systemd dbus-daemon util-linux findutils
+PROGRAMS := script systemctl systemd-run systemd-analyze busctl dbus-daemon unshare setpriv find xargs
+DEBIAN := systemd dbus bsdutils util-linux findutils
+FEDORA := systemd dbus-daemon util-linux util-linux-script findutils
 
 PREFIX ?= /usr
 UNITDIR ?= /usr/lib/systemd/system

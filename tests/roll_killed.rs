@@ -5,17 +5,16 @@
 
 mod roll_support;
 
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use roll_support::{Stage, wait_until};
+use roll_support::{Stage, Terminal, wait_until};
 use rollctl::roll::RecordKind;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Signal, kill_process};
 use serde_json::Value;
 
 const UNIT: &str = "[Service]\nType=notify\nNotifyAccess=all\n\
     ExecStart=/bin/sh -c 'systemd-notify --ready --status=run-$$$$; exec sleep 1000'\n";
+const BRIEF: &[&str] = &["--observe", "100ms", "--timeout", "3s"];
 const TEMPLATE: &str = "q@.service";
 /// Part of an instance, so that it goes down with it and is not brought back by it.
 const PART: &str =
@@ -117,10 +116,10 @@ fn killed_at(stage: &Stage, style: &[&str], scene: &Scene, is_it: impl Fn(&Value
     let before = stage.runs();
     let is_new = scene.options.first().is_some_and(|option| !style.contains(option));
     let options = if is_new { scene.options } else { &[] };
-    let mut roll = Told::begin(stage, &[style, options].concat());
+    let mut roll = Terminal::roll(stage, &[BRIEF, style, options].concat());
     if let Some((event, deed)) = &scene.prelude {
         roll.until(event, |_| true);
-        roll.act(stage, deed);
+        act(&roll, stage, deed);
     }
     roll.until(scene.event, is_it);
     roll.kill();
@@ -142,71 +141,16 @@ fn killed_at(stage: &Stage, style: &[&str], scene: &Scene, is_it: impl Fn(&Value
     stage.all_are_new_since(&before);
 }
 
-/// A roll that is followed by its log: on a terminal of its own, for only there it has doubts.
-struct Told {
-    child: Child,
-    log: PathBuf,
-    seen: usize,
-}
-
-impl Told {
-    fn begin(stage: &Stage, options: &[&str]) -> Self {
-        let dir = stage.lab.dir().join("state/rollctl/q");
-        let number = std::fs::read_dir(&dir).map_or(0, Iterator::count) + 1;
-        let mut words = vec![env!("CARGO_BIN_EXE_rollctl"), "restart", "--user", "q"];
-        words.extend(["--observe", "100ms", "--timeout", "3s"]);
-        words.extend(options);
-        let quoted: Vec<String> =
-            words.iter().map(|word| format!("'{}'", word.replace('\'', "'\\''"))).collect();
-        let mut script = stage.lab.command("script");
-        script.args(["--quiet", "--command", &format!("exec {}", quoted.join(" ")), "/dev/null"]);
-        let child = quiet(script).spawn().unwrap();
-        Self { child, log: dir.join(format!("{number:06}.jsonl")), seen: 0 }
-    }
-
-    /// Waits until the log has it.
-    #[track_caller]
-    fn until(&mut self, name: &str, is_it: impl Fn(&Value) -> bool) {
-        wait_until(name, || {
-            let events = self.events();
-            let found =
-                events.iter().skip(self.seen).position(|it| it["event"] == name && is_it(it));
-            self.seen += found.map_or(0, |at| at + 1);
-            found.is_some()
-        });
-    }
-
-    fn events(&self) -> Vec<Value> {
-        let text = std::fs::read_to_string(&self.log).unwrap_or_default();
-        text.lines().map_while(|line| serde_json::from_str(line).ok()).collect()
-    }
-
-    fn pid(&self) -> Pid {
-        Pid::from_raw(self.events()[0]["pid"].as_i64().unwrap().try_into().unwrap()).unwrap()
-    }
-
-    fn act(&self, stage: &Stage, deed: &Deed) {
-        match deed {
-            Deed::Order("longer") => order(stage, "longer"),
-            Deed::Order("pause-resume") => {
-                stage.prints("pause", &["q"]);
-                stage.prints("resume", &["q"]);
-            }
-            Deed::Order(verb) => _ = stage.prints(verb, &["q"]),
-            Deed::Interrupt => kill_process(self.pid(), Signal::INT).unwrap(),
+fn act(roll: &Terminal, stage: &Stage, deed: &Deed) {
+    match deed {
+        Deed::Order("longer") => order(stage, "longer"),
+        Deed::Order("pause-resume") => {
+            stage.prints("pause", &["q"]);
+            stage.prints("resume", &["q"]);
         }
+        Deed::Order(verb) => _ = stage.prints(verb, &["q"]),
+        Deed::Interrupt => kill_process(roll.pid(), Signal::INT).unwrap(),
     }
-
-    fn kill(&mut self) {
-        // It may be over by now, which is a moment like any other.
-        let _ = kill_process(self.pid(), Signal::KILL);
-        self.child.wait().unwrap();
-    }
-}
-
-fn quiet(mut command: Command) -> Command {
-    command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
-    command
 }
 
 /// An order that only a key gives.

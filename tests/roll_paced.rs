@@ -108,6 +108,37 @@ fn a_roll_by_systemctl_reload_and_as_a_unit_is_spoken_to_all_the_same() {
 }
 
 #[test]
+fn systemd_and_its_bus_may_come_anew_while_it_is_paused() {
+    let stage = Stage::queue(&["1", "2", "3"]);
+    let before = stage.runs();
+    let mut roll = stage.begin_restart(&["q", "--pause", "1s", "--observe", "0"]);
+    roll.until_pausing();
+    stage.prints("pause", &["q"]);
+    for command in [&["daemon-reexec"][..], &["restart", "dbus.service"], &["daemon-reload"]] {
+        stage.systemctl(command);
+    }
+    stage.are_new_since(&before, &[1]);
+    stage.prints("resume", &["q"]);
+    roll.end().exits_with(0);
+    stage.all_are_new_since(&before);
+}
+
+#[test]
+fn who_stops_an_instance_while_it_is_paused_is_noticed_when_it_goes_on() {
+    let stage = Stage::queue(&["1", "2", "3"]);
+    let mut roll = stage.begin_restart(&["q", "--pause", "1s", "--observe", "0"]);
+    roll.until_pausing();
+    stage.prints("pause", &["q"]);
+    stage.systemctl(&["stop", "q@1", "q@3"]);
+    let before = stage.runs();
+    stage.prints("resume", &["q"]);
+    // Two are down and one may be: the second is not taken.
+    let rolled = roll.end().exits_with(1);
+    assert_eq!(rolled.order(), ["q@1.service"]);
+    stage.are_new_since(&before, &[]);
+}
+
+#[test]
 fn nobody_is_paused_where_nobody_rolls() {
     let stage = Stage::queue(&["1", "2"]);
     stage.begin("status", &["q"]).end().exits_with(3);

@@ -7,8 +7,6 @@ use std::process::{Command, Output, Stdio};
 
 use roll_support::{Stage, four};
 
-const TEMPLATE: &str = "worker@.service";
-
 // ---- no systemd ----
 
 #[test]

@@ -16,6 +16,7 @@ mod frozen;
 mod gates;
 mod hooks;
 mod journal;
+mod keys;
 mod lock;
 mod log;
 mod look;

@@ -5,6 +5,7 @@ use std::io;
 use tokio::sync::oneshot;
 
 use super::control::Control;
+use super::keys::Keys;
 use super::scope::Scope;
 use super::signals::Signals;
 use crate::roll::Event;
@@ -14,6 +15,7 @@ use crate::roll::Event;
 pub struct Orders {
     signals: Signals,
     control: Option<Control>,
+    keys: Option<Keys>,
 }
 
 /// An order, and who waits to hear that it was taken in.
@@ -36,13 +38,14 @@ impl Acknowledge {
 }
 
 impl Orders {
-    /// Takes the signals over from here on.
+    /// Takes the signals over from here on, and where somebody is there to press them, the keys.
     ///
     /// # Errors
     ///
     /// When the system does not let us.
-    pub fn take() -> io::Result<Self> {
-        Ok(Self { signals: Signals::take()?, control: None })
+    pub fn take(is_attended: bool) -> io::Result<Self> {
+        let keys = if is_attended { Some(Keys::take()?) } else { None };
+        Ok(Self { signals: Signals::take()?, control: None, keys })
     }
 
     /// From here on other terminals speak to the roll of this group, and no longer to another's.
@@ -61,7 +64,15 @@ impl Orders {
         tokio::select! {
             () = self.signals.interrupted() => Order { event: Event::Interrupted, acknowledge: None },
             order = from_afar(&mut self.control) => order,
+            event = from_keys(&mut self.keys) => Order { event, acknowledge: None },
         }
+    }
+}
+
+async fn from_keys(keys: &mut Option<Keys>) -> Event {
+    match keys {
+        Some(keys) => keys.next().await,
+        None => std::future::pending().await,
     }
 }
 

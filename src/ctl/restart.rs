@@ -61,12 +61,12 @@ pub async fn restart(request: &Request) -> Result<ExitStatus, Error> {
     let (_locks, groups) = lock(&systemd, groups, request).await?;
     let groups = reload::if_needed(&systemd, groups, request).await?;
     let rolls = rolls(&groups, request)?;
-    let mut orders = Orders::take().map_err(no_signals)?;
+    let mut orders = Orders::take(request.is_attended).map_err(no_signals)?;
     for (at, roll) in rolls.into_iter().enumerate() {
         let (group, not_begun) = (&groups[at], &groups[at + 1..]);
         orders.listen(request.scope, &group.name).map_err(|error| no_control(group, &error))?;
         let mut log = begin_log(&systemd, group, roll.id.clone(), request).await?;
-        let mut report = request.output.begin(&group.name, &group.left_out);
+        let mut report = request.output.begin(&group.name, &group.left_out, request.is_attended);
         for text in roll.warnings {
             report.record(&log.line(Moment::default(), Record::Note { instance: None, text }));
         }

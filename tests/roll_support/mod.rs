@@ -12,6 +12,7 @@ mod clients;
 mod health;
 mod rolling;
 mod script;
+mod terminal;
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -23,6 +24,7 @@ pub use clients::Clients;
 pub use health::{HealthServer, answer_at, get};
 pub use rolling::{Rolled, Rolling};
 pub use script::{Script, is_alive};
+pub use terminal::Terminal;
 
 /// How long anything may take before the story has failed.
 pub const PATIENCE: Duration = Duration::from_secs(30);

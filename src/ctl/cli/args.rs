@@ -10,6 +10,7 @@ use super::group::GroupArgs;
 use super::history::HistoryArgs;
 use super::resume::ResumeArgs;
 use super::status::StatusArgs;
+use crate::ctl::keys;
 use crate::ctl::policy::{Given, HookCommand, Limit, Origin, Settings};
 use crate::ctl::{ExitStatus, Health, InstancePattern, Output, Request, Scope};
 use crate::roll::{Batches, OnFailure, Share};
@@ -192,8 +193,8 @@ impl RollArgs {
 }
 
 /// Somebody sees the question and can answer it.
-fn is_attended() -> bool {
-    stdin().is_terminal() && stderr().is_terminal()
+pub(super) fn is_attended() -> bool {
+    stdin().is_terminal() && stderr().is_terminal() && keys::are_there()
 }
 
 fn exit_statuses() -> String {

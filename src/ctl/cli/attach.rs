@@ -30,7 +30,7 @@ pub(super) async fn run(args: &AttachArgs) -> Result<ExitStatus, Error> {
     let first = args.of.last_roll().await?;
     let header = &first.told.header;
     let shelf = Shelf::of(scope, &header.group);
-    let mut report = Output::of(args.json, false).to_people(&header.group, &[]);
+    let mut report = Output::of(args.json, false).to_people(&header.group, &[], false);
     let mut told = 0;
     loop {
         let now = look(scope, &shelf, header.number, Some(header.life));

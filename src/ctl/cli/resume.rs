@@ -4,7 +4,7 @@ use std::io::stdout;
 
 use clap::{Args, Parser};
 
-use super::args::{Cli, RollArgs, Verb};
+use super::args::{Cli, RollArgs, Verb, is_attended};
 use super::group::GroupArgs;
 use super::order::order;
 use crate::ctl::control::Command;
@@ -80,6 +80,7 @@ async fn go_on(args: &ResumeArgs, look: &Look) -> Result<ExitStatus, Error> {
     request.outdated |= args.outdated;
     request.lock_wait = args.lock_wait.0;
     request.output = args.output();
+    request.is_attended = request.output == Output::Told && is_attended();
     request.command.clone_from(&header.command);
     request.resumes = Some(header.number);
     ctl::restart(&request).await

@@ -13,13 +13,12 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::{Answer, Command, path};
+use crate::ctl::keys::PAUSE_STEP;
 use crate::ctl::orders::{Acknowledge, Order};
 use crate::ctl::scope::Scope;
 use crate::ctl::user::name_of;
 use crate::roll::Event;
 
-/// By how much `+` and `-` change the pause.
-const PAUSE_STEP: Duration = Duration::from_secs(5);
 const LINE_LIMIT: u64 = 1000;
 const PATIENCE: Duration = Duration::from_secs(5);
 

@@ -3,6 +3,7 @@
 
 mod facts;
 
+use super::log::Shelf;
 use super::report::{in_millis, listed, short};
 use super::select::Group;
 use crate::roll::{
@@ -110,11 +111,17 @@ impl Case<'_> {
                 None => list(),
             },
             Reason::GroupSick { what } | Reason::Refused { what } => {
-                self.socket_in(what).unwrap_or_else(list)
+                self.log_in(what).or_else(|| self.socket_in(what)).unwrap_or_else(list)
             }
             Reason::Unreachable { .. } => format!("{}; then {}", scope.systemctl("status"), list()),
             Reason::Interrupted | Reason::HookFailed { .. } | Reason::Done => list(),
         }
+    }
+
+    /// How to look at the disk of the log, if the sentence is about that.
+    fn log_in(&self, what: &str) -> Option<String> {
+        let dir = Shelf::of(self.group.scope, &self.group.name).dir().display().to_string();
+        what.contains(&dir).then(|| format!("df -h {dir}"))
     }
 
     /// How to look at the socket that the sentence is about, if it is about one.

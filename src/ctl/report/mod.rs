@@ -55,22 +55,22 @@ impl Output {
     }
 
     /// The report of one roll, to the journal too.
-    pub fn begin(self, group: &str, left_out: &[LeftOut]) -> Box<dyn Report> {
+    pub fn begin(self, group: &str, left_out: &[LeftOut], has_keys: bool) -> Box<dyn Report> {
         // Its lines would be there twice.
         let to_people: Box<dyn Report> = match self == Self::Told && journal::is_stdout() {
             true => Box::new(Nobody),
-            false => self.to_people(group, left_out),
+            false => self.to_people(group, left_out, has_keys),
         };
         Box::new(journal::Journal::new(group, to_people))
     }
 
     /// The same for who only looks on.
-    pub fn to_people(self, group: &str, left_out: &[LeftOut]) -> Box<dyn Report> {
+    pub fn to_people(self, group: &str, left_out: &[LeftOut], has_keys: bool) -> Box<dyn Report> {
         match self {
             Self::Json => Box::new(json::Json),
             Self::Quiet => Box::new(Quiet),
             Self::Told if stderr().is_terminal() => {
-                Box::new(progress::Progress::new(group, left_out))
+                Box::new(progress::Progress::new(group, left_out, has_keys))
             }
             Self::Told => Box::new(lines::Lines::new(group, left_out)),
         }

@@ -12,6 +12,7 @@ use crate::ctl::select::LeftOut;
 use crate::roll::{Moment, Phase, Record};
 use crate::span::Span;
 
+const KEYS: &str = "p pause · r resume · + - pause length · q finish what is in hand and stop";
 const TICK: Duration = Duration::from_millis(100);
 
 /// A line an instance, in the order of their turns.
@@ -28,8 +29,11 @@ struct Row {
 }
 
 impl Progress {
-    pub(super) fn new(group: &str, left_out: &[LeftOut]) -> Self {
+    pub(super) fn new(group: &str, left_out: &[LeftOut], has_keys: bool) -> Self {
         let display = MultiProgress::new();
+        if has_keys {
+            let _ = display.println(KEYS);
+        }
         for left in left_out {
             let _ = display.println(format!("{}: left out: {}", short(&left.unit), left.why));
         }
