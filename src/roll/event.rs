@@ -42,7 +42,7 @@ pub struct Ticket(pub u64);
 pub enum Guard {
     /// Armed before its stop, which it has to outlast.
     UntilDown,
-    /// Armed once it is down.
+    /// Armed during its stop: the time counts from when it is down.
     UntilUp,
 }
 

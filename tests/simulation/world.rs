@@ -36,6 +36,8 @@ pub(crate) struct Unit {
     pub(crate) start_failed: bool,
     /// The run that passed the probe last.
     pub(crate) passed: Option<Invocation>,
+    /// A guard that waits for the end of its stop.
+    wait: Option<(Duration, u64)>,
     /// When it last fell, or began to stop or start.
     pub(crate) changed_at: Moment,
     /// When it came up last; `None` if it was never started here.
@@ -159,6 +161,7 @@ impl World {
             meddled: false,
             start_failed: false,
             passed: None,
+            wait: None,
             changed_at: Moment::default(),
             up_since: None,
             era: 0,
@@ -360,7 +363,12 @@ impl World {
             self.sequence += 1;
             let (unit, number) = (slot.0, self.sequence);
             self.guards.insert((unit, guard), number);
-            self.later(self.now + within, Later::GuardActs { unit, guard, number });
+            let stops = matches!(self.units[unit].job, Some((_, Job::Stop)));
+            match guard == Guard::UntilUp && stops {
+                // Its clock begins when the stop is complete.
+                true => _ = self.units[unit].wait.insert((within, number)),
+                false => self.later(self.now + within, Later::GuardActs { unit, guard, number }),
+            }
         }
         if !self.chance(self.faults.call_unheard) {
             let event = match refused {
@@ -616,6 +624,10 @@ impl World {
     }
 
     fn end_job(&mut self, unit: usize, result: JobResult) {
+        if let Some((within, number)) = self.units[unit].wait.take() {
+            let guard = Guard::UntilUp;
+            self.later(self.now + within, Later::GuardActs { unit, guard, number });
+        }
         let it = &mut self.units[unit];
         it.state.job = None;
         let Some((job, _)) = it.job.take() else { return };

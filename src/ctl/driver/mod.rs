@@ -20,6 +20,7 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 
 use crate::ctl::gates::{Gates, Question};
@@ -46,6 +47,7 @@ pub async fn drive(
     driver.open_watch().await;
     loop {
         if let Some(outcome) = driver.feed_the_heart() {
+            driver.let_guards_go().await;
             return outcome;
         }
         driver.wait(orders).await;
@@ -88,6 +90,8 @@ struct Driver<'a> {
     /// What hooks say while they run.
     said: (UnboundedSender<Event>, UnboundedReceiver<Event>),
     tasks: FuturesUnordered<Task>,
+    /// Guards that are being disarmed.
+    disarming: Vec<JoinHandle<()>>,
     events: VecDeque<Event>,
     /// Who waits to hear that an order was taken in.
     to_acknowledge: Vec<Acknowledge>,
@@ -117,6 +121,7 @@ impl<'a> Driver<'a> {
             dependents: edge.dependents,
             said: unbounded_channel(),
             tasks: FuturesUnordered::new(),
+            disarming: Vec::new(),
             events: VecDeque::from([Event::Tick]),
             to_acknowledge: Vec::new(),
             log,

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use tokio::time::timeout;
 
 use super::{Driver, Happening};
 use crate::ctl::command;
@@ -11,6 +12,9 @@ use crate::ctl::gates::Question;
 use crate::ctl::select::bring_back;
 use crate::ctl::systemd::{CallError, Systemd, Wish};
 use crate::roll::{Event, GroupState, Guard, Hook, Reason, Slot, Ticket, UnitState};
+
+/// A roll that is over does not wait for a systemd that is away.
+const DISARM_LIMIT: Duration = Duration::from_secs(2);
 
 impl Driver<'_> {
     pub(super) fn call(&mut self, slot: Slot, wish: Wish) {
@@ -41,10 +45,14 @@ impl Driver<'_> {
 
     pub(super) fn disarm(&mut self, slot: Slot) {
         let (systemd, unit) = (self.systemd.clone(), self.unit(slot));
-        self.spawn(async move {
-            systemd.disarm(&unit).await;
-            None
-        });
+        self.disarming.push(tokio::spawn(async move { systemd.disarm(&unit).await }));
+    }
+
+    /// One that nobody disarmed would start what somebody may stop right after the roll.
+    pub(super) async fn let_guards_go(&mut self) {
+        let all = join_all(self.disarming.drain(..));
+        // Without systemd there is nobody to tell.
+        let _ = timeout(DISARM_LIMIT, all).await;
     }
 
     pub(super) fn bring_back(&mut self, slot: Slot) {

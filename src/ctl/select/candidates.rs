@@ -74,8 +74,8 @@ impl<'a> Candidates<'a> {
 
 async fn look<'a>(systemd: &Systemd, wish: &'a Wish) -> Result<Candidates<'a>, CallError> {
     let head = format!("{}@", wish.prefix);
-    // systemd's own names may have a backslash, which a shell pattern takes for its escape.
-    let pattern = [format!("{}*.service", head.replace('\\', "\\\\"))];
+    // A name may have a backslash, which systemd's patterns do not take for an escape.
+    let pattern = [format!("{head}*.service")];
     let loaded = systemd.loaded_units(&pattern).await?;
     let files = systemd.unit_files(&pattern).await?;
     let unit = systemd.properties(&format!("{}.service", wish.prefix)).await?;

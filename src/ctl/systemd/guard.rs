@@ -63,6 +63,9 @@ impl Systemd {
             ("TimersMonotonic", Variant::new(vec![("OnActiveSec", micros)])),
             ("AccuracyUSec", Variant::new(100_000u64)),
             ("RemainAfterElapse", Variant::new(false)),
+            // systemd starts nothing before what it stands behind has stopped, so that the clock of
+            // a timer that is armed during the stop begins when the unit is down.
+            ("After", Variant::new(vec![unit])),
         ];
         let nothing = vec![("/bin/true", vec!["/bin/true"], false)];
         let service: Vec<Setting<'_>> = vec![

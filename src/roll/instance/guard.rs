@@ -3,12 +3,13 @@
 //! ```text
 //! Looking ─► Arming ─► stop ─► Stopped ─► start ─► up
 //!            └──────── UntilDown ───────────────── disarmed
-//!                                └── UntilUp ───── disarmed
+//!                      └── UntilUp ─────────────── disarmed
 //! ```
 //!
 //! A restart is one job, which systemd brings to its end without us. A stop with a pause behind it
 //! is not, so no such stop is asked for before its guard is armed. The first guard has to outlast
-//! the stop; the second knows that the instance is down, and is as quick as the pause allows.
+//! the stop, however long that takes. The second is armed as soon as systemd has the stop: its clock
+//! begins when the instance is down, and it is as quick as the pause allows.
 
 use std::time::Duration;
 
@@ -26,9 +27,9 @@ impl Instance {
         self.arm_guard(Guard::UntilDown, self.member.turn.timeout, cx);
     }
 
-    /// It is down: from here on the guard need not wait for its stop.
-    pub(super) fn arm_while_down(&mut self, cx: &mut Context) {
-        if self.is_guarded {
+    /// systemd has the stop, or it is complete.
+    pub(super) fn arm_the_quick_one(&mut self, cx: &mut Context) {
+        if self.is_guarded && !std::mem::replace(&mut self.has_quick_guard, true) {
             self.arm_guard(Guard::UntilUp, Duration::ZERO, cx);
         }
     }
@@ -59,7 +60,7 @@ impl Instance {
                 self.is_guarded = false;
                 self.fail(Failure::Refused { error: format!("no guard for its stop: {why}") }, cx);
             }
-            (Step::Holding { .. }, Guard::UntilUp) => {
+            (Step::Working { .. } | Step::Holding { .. }, Guard::UntilUp) => {
                 self.note(format!("its guard will be slow, the quick one was refused: {why}"), cx);
             }
             _ => {}

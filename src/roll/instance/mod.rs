@@ -137,6 +137,8 @@ pub(super) struct Instance {
     last_verdict: Option<String>,
     /// systemd would start it without us.
     is_guarded: bool,
+    /// And as soon as it may.
+    has_quick_guard: bool,
     /// We stopped it and owe it a start.
     stopped_by_us: bool,
     in_a_hurry: bool,
@@ -170,6 +172,7 @@ impl Instance {
             last_note: String::new(),
             last_verdict: None,
             is_guarded: false,
+            has_quick_guard: false,
             stopped_by_us: false,
             in_a_hurry: false,
             letting_go: false,

@@ -87,6 +87,9 @@ impl Instance {
         self.newest_job = self.newest_job.max(job);
         self.step =
             Step::Working { work: Work { verb, job, result, old: self.old }, blind_reads: 0 };
+        if verb == Verb::Stop && job.is_some() {
+            self.arm_the_quick_one(cx);
+        }
         match self.letting_go {
             true => self.let_go(cx),
             false => self.look_afresh(cx),
@@ -130,7 +133,7 @@ impl Instance {
         self.deadline = cx.now + pause + self.member.turn.timeout;
         self.enter(Phase::Stopped, cx);
         if !pause.is_zero() {
-            self.arm_while_down(cx);
+            self.arm_the_quick_one(cx);
         }
     }
 

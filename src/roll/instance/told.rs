@@ -88,7 +88,10 @@ impl Instance {
                 self.disarm(cx);
                 self.cut_short(cx);
             }
-            Step::Working { .. } | Step::Proving { .. } => self.over(Standing::ComingUp, cx),
+            Step::Working { .. } | Step::Proving { .. } => {
+                self.disarm(cx);
+                self.over(Standing::ComingUp, cx);
+            }
             Step::Doubting { .. } | Step::Watching { .. } => self.over(Standing::ComingUp, cx),
             Step::Closing { job: Some(_), .. } => self.over(Standing::FailedStopped, cx),
             // What was said to systemd must be heard before we go.
