@@ -28,10 +28,13 @@ pub(crate) enum Bug {
     IgnoresTheVeto,
     ForgetsTheLastHook,
     TellsTheLastHookALie,
+    StopsWithoutAGuard,
+    BeginsWhilePaused,
+    GoesOnWithoutALog,
 }
 
 impl Bug {
-    pub(crate) const ALL: [Self; 17] = [
+    pub(crate) const ALL: [Self; 20] = [
         Self::TakesOneTooMany,
         Self::GoesOnAfterAFailure,
         Self::GoesOnBelowTheFloor,
@@ -49,6 +52,9 @@ impl Bug {
         Self::IgnoresTheVeto,
         Self::ForgetsTheLastHook,
         Self::TellsTheLastHookALie,
+        Self::StopsWithoutAGuard,
+        Self::BeginsWhilePaused,
+        Self::GoesOnWithoutALog,
     ];
 }
 
@@ -103,6 +109,11 @@ impl Heart {
     fn misheard(&mut self, bug: Bug, event: Event) -> Option<Event> {
         Some(match (bug, event) {
             (Bug::GoesOnAfterAnInterrupt, Event::Interrupted) => return None,
+            (Bug::GoesOnWithoutALog, Event::LogFailed { .. }) => return None,
+            (Bug::BeginsWhilePaused, Event::Pause { by }) => {
+                self.made_up.push(Event::Resume { by: by.clone() });
+                Event::Pause { by }
+            }
             (Bug::BeginsWithoutTheSocket, Event::Group { ticket, mut state }) => {
                 state.sockets_down.clear();
                 Event::Group { ticket, state }
@@ -140,6 +151,11 @@ impl Heart {
     fn misdone(&mut self, bug: Bug, action: Action) -> Vec<Action> {
         match (bug, action) {
             (Bug::ForgetsToStart, Action::Start(_)) => Vec::new(),
+            (Bug::StopsWithoutAGuard, Action::Arm { slot, guard, .. }) => {
+                self.made_up.push(Event::Armed { slot, guard });
+                Vec::new()
+            }
+            (Bug::BeginsWhilePaused, Action::Record(Record::Resumed { .. })) => Vec::new(),
             (Bug::RetriesBlindly, Action::Record(record)) => self.retried(record),
             (Bug::StopsWithoutItsHook, Action::RunHook { hook: Hook::BeforeStop, ticket, .. })
             | (Bug::ServesWithoutItsHook, Action::RunHook { hook: Hook::AfterStart, ticket, .. })
