@@ -13,6 +13,7 @@ mod book;
 mod class;
 mod client;
 mod connection;
+mod paced;
 mod report;
 mod style;
 mod tally;
@@ -31,7 +32,7 @@ use tokio::task::{JoinSet, LocalSet};
 
 pub use class::Class;
 pub use report::{Phase, Report};
-pub use style::Style;
+pub use style::{Style, pattern};
 pub use tally::{Sample, Tally};
 pub use target::{BadTarget, Target};
 
