@@ -81,7 +81,8 @@ impl GroupPlan {
         self
     }
 
-    /// Adds a drop-in to a unit, read after the lab's own.
+    /// Adds a drop-in to a unit, read after the lab's own; it may name our programs where they are
+    /// installed.
     pub fn drop_in(mut self, unit: &str, text: &str) -> Self {
         self.drop_ins.push((unit.to_owned(), text.to_owned()));
         self
@@ -100,7 +101,7 @@ impl GroupPlan {
             lab.drop_in(&unit, "10-lab", &self.replaced(lab, &unit, &text)?)?;
         }
         for (at, (unit, text)) in self.drop_ins.iter().enumerate() {
-            lab.drop_in(unit, &format!("20-plan-{at}"), text)?;
+            lab.drop_in(unit, &format!("20-plan-{at}"), &self.with_our_programs_in(lab, text)?)?;
         }
         lab.reload()?;
         run_as_ourselves_if_refused(lab)?;
@@ -128,6 +129,15 @@ impl GroupPlan {
             drop_in.push_str(&format!("[Socket]\nListenStream=\nListenStream={}\n", self.address));
         }
         Ok(drop_in)
+    }
+
+    /// A drop-in with our programs in it.
+    fn with_our_programs_in(&self, lab: &Lab, text: &str) -> Result<String, LabError> {
+        let line = |line: &str| {
+            let ours = self.with_our_programs(lab, line)?;
+            Ok(ours.unwrap_or_else(|| line.to_owned()) + "\n")
+        };
+        text.lines().map(line).collect()
     }
 
     /// The command line with our programs in it; `None` when it names none of them.
