@@ -2,6 +2,7 @@
 //! ours, its bytes are noted, and it is closed so that the client reads all that was sent.
 
 use std::io;
+use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -25,6 +26,13 @@ const CLOSE_LIMIT: Duration = Duration::from_secs(2);
 pub(crate) enum Stream {
     Tcp(TcpStream),
     Unix(UnixStream),
+}
+
+/// Who is at the other end of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Peer {
+    Tcp(SocketAddr),
+    Unix,
 }
 
 /// A stream that is noted, can be looked at once more, and lingers when it is closed.
