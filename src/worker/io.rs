@@ -12,20 +12,13 @@ use bytes::{Buf, Bytes};
 use rustix::net::{RecvFlags, recv};
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
-use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Sleep, sleep};
 
+use super::stream::Stream;
 use super::track::Track;
 
 /// How long a client has to close its side once ours is closed.
 const CLOSE_LIMIT: Duration = Duration::from_secs(2);
-
-/// A client's stream.
-#[derive(Debug)]
-pub(crate) enum Stream {
-    Tcp(TcpStream),
-    Unix(UnixStream),
-}
 
 /// A stream that is noted, can be looked at once more, and lingers when it is closed.
 #[derive(Debug)]
@@ -113,7 +106,7 @@ impl Io {
         let mut scratch = [0; 8192];
         loop {
             let mut buffer = ReadBuf::new(&mut scratch);
-            match self.stream.poll_read(cx, &mut buffer) {
+            match Pin::new(&mut self.stream).poll_read(cx, &mut buffer) {
                 Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {
                     self.late_bytes += buffer.filled().len() as u64;
                 }
@@ -151,7 +144,7 @@ impl AsyncRead for Io {
             return Poll::Ready(Ok(()));
         }
         let before = buffer.filled().len();
-        ready!(self.stream.poll_read(cx, buffer))?;
+        ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
         let read = buffer.filled().len() - before;
         if read > 0 {
             self.track.note_read(read);
@@ -166,10 +159,7 @@ impl AsyncWrite for Io {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let written = ready!(match &mut self.stream {
-            Stream::Tcp(tcp) => Pin::new(tcp).poll_write(cx, bytes),
-            Stream::Unix(unix) => Pin::new(unix).poll_write(cx, bytes),
-        })?;
+        let written = ready!(Pin::new(&mut self.stream).poll_write(cx, bytes))?;
         self.track.note_written(written);
         Poll::Ready(Ok(written))
     }
@@ -179,10 +169,7 @@ impl AsyncWrite for Io {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let written = ready!(match &mut self.stream {
-            Stream::Tcp(tcp) => Pin::new(tcp).poll_write_vectored(cx, slices),
-            Stream::Unix(unix) => Pin::new(unix).poll_write_vectored(cx, slices),
-        })?;
+        let written = ready!(Pin::new(&mut self.stream).poll_write_vectored(cx, slices))?;
         self.track.note_written(written);
         Poll::Ready(Ok(written))
     }
@@ -200,11 +187,7 @@ impl AsyncWrite for Io {
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if matches!(self.closing, Closing::Not) {
             self.track.note_closing();
-            let shut = ready!(match &mut self.stream {
-                Stream::Tcp(tcp) => Pin::new(tcp).poll_shutdown(cx),
-                Stream::Unix(unix) => Pin::new(unix).poll_shutdown(cx),
-            });
-            self.closing = match shut {
+            self.closing = match ready!(Pin::new(&mut self.stream).poll_shutdown(cx)) {
                 Ok(()) => Closing::Discarding(None),
                 Err(_) => Closing::Done,
             };
@@ -214,27 +197,5 @@ impl AsyncWrite for Io {
             self.closing = Closing::Done;
         }
         Poll::Ready(Ok(()))
-    }
-}
-
-impl Stream {
-    fn poll_read(
-        &mut self,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        match self {
-            Self::Tcp(tcp) => Pin::new(tcp).poll_read(cx, buffer),
-            Self::Unix(unix) => Pin::new(unix).poll_read(cx, buffer),
-        }
-    }
-}
-
-impl AsFd for Stream {
-    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
-        match self {
-            Self::Tcp(tcp) => tcp.as_fd(),
-            Self::Unix(unix) => unix.as_fd(),
-        }
     }
 }

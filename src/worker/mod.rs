@@ -32,23 +32,27 @@ mod config;
 mod connection;
 mod connections;
 mod drain;
+pub(crate) mod env;
 mod error;
 mod files;
 mod http1;
 mod http2;
 mod identity;
 mod in_flight;
-mod inherit;
+pub(crate) mod inherit;
 mod io;
 mod limits;
 pub mod log;
 mod metrics;
-mod notify;
+pub(crate) mod notify;
 mod service;
 mod sniff;
+mod stream;
 mod track;
 
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Buf;
 use http_body::Body;
@@ -56,6 +60,7 @@ use hyper::body::Incoming;
 use hyper::service::Service;
 use hyper::{Request, Response};
 use tokio::runtime;
+use tokio::task::JoinSet;
 
 pub use address::{Address, BadAddress};
 pub use config::Config;
@@ -65,8 +70,10 @@ pub use identity::About;
 
 use accept::Listener;
 use admin::Admin;
-use connections::{Connections, Phase};
-use drain::Signals;
+use connections::Phase;
+pub(crate) use connections::{AppState, Connections};
+pub(crate) use drain::Signals;
+pub(crate) use stream::{Peer, Stream};
 
 /// Any error a service or a body may end with.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -123,7 +130,7 @@ pub fn finish(result: Result<Outcome, Error>) -> ExitCode {
 pub struct Worker {
     config: Config,
     sockets: Vec<inherit::Socket>,
-    connections: std::sync::Arc<Connections>,
+    connections: Arc<Connections>,
 }
 
 impl Worker {
@@ -152,13 +159,21 @@ impl Worker {
     ///
     /// As [`Worker::serve`]; also when the runtime cannot be built.
     pub fn run<A: App>(self, app: A) -> Result<Outcome, Error> {
+        self.block_on(|worker| worker.serve(app))
+    }
+
+    /// Runs what `story` makes of this worker on a runtime of `config.threads` threads.
+    pub(crate) fn block_on<F>(self, story: impl FnOnce(Self) -> F) -> Result<Outcome, Error>
+    where
+        F: Future<Output = Result<Outcome, Error>>,
+    {
         let mut builder = match self.config.threads {
             1 => runtime::Builder::new_current_thread(),
             _ => runtime::Builder::new_multi_thread(),
         };
         let runtime = builder.worker_threads(self.config.threads).enable_all().build();
         let runtime = runtime.map_err(Error::Runtime)?;
-        let outcome = runtime.block_on(self.serve(app));
+        let outcome = runtime.block_on(story(self));
         // A blocking task of the app must not hold the exit up: everything was answered or cut.
         runtime.shutdown_background();
         outcome
@@ -170,21 +185,68 @@ impl Worker {
     ///
     /// Before READY: the listener, the signals or the admin socket could not be set up.
     pub async fn serve<A: App>(self, app: A) -> Result<Outcome, Error> {
+        let mut serving = self.open()?.serve(move |_| app.clone());
+        serving.signals.terminate().await;
+        Ok(serving.drain().await)
+    }
+
+    /// Sets up all that can go wrong before READY.
+    pub(crate) fn open(self) -> Result<Opened, Error> {
         let Self { config, sockets, connections } = self;
-        let mut signals = Signals::new()?;
+        let signals = Signals::new()?;
         let listeners = Listener::all(sockets)?;
         let admin = Admin::open(&config, &connections)?;
-        let mut accepting = accept::start(listeners, app, &connections);
-        let herald = notify::ready(&connections);
+        Ok(Opened { config, connections, signals, listeners, admin })
+    }
+}
 
-        signals.terminate().await;
-        connections.advance(Phase::Draining);
+/// A worker that could serve at once.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub(crate) config: Config,
+    pub(crate) connections: Arc<Connections>,
+    pub(crate) signals: Signals,
+    listeners: Vec<Listener>,
+    admin: Admin,
+}
+
+impl Opened {
+    /// Accepts, each client being served by what `app_for` makes for it, and says READY.
+    pub(crate) fn serve<A: App>(self, app_for: impl Fn(&Peer) -> A + Send + 'static) -> Serving {
+        let Self { config, connections, signals, listeners, admin } = self;
+        let accepting = accept::start(listeners, app_for, &connections);
+        let herald = notify::ready(&connections);
+        Serving { config, connections, signals, accepting, _herald: herald, _admin: admin }
+    }
+}
+
+/// A worker that has said READY; dropped, it has nothing more to tell.
+#[derive(Debug)]
+pub(crate) struct Serving {
+    config: Config,
+    connections: Arc<Connections>,
+    pub(crate) signals: Signals,
+    accepting: JoinSet<()>,
+    _herald: JoinSet<()>,
+    _admin: Admin,
+}
+
+impl Serving {
+    /// As [`Serving::drain`], but closes idle connections at once: what comes on them could not be
+    /// served.
+    pub(crate) async fn leave(&mut self) -> Outcome {
+        self.config.linger = Duration::ZERO;
+        self.drain().await
+    }
+
+    /// Accepts no more, and serves what was accepted to its end or to the deadline.
+    pub(crate) async fn drain(&mut self) -> Outcome {
+        self.connections.advance(Phase::Draining);
         // Waited for: with several threads a client may just be on its way in.
-        accepting.shutdown().await;
-        let told = notify::stopping(&connections);
-        let outcome = drain::run(&config, &connections, &mut signals).await;
+        self.accepting.shutdown().await;
+        let told = notify::stopping(&self.connections);
+        let outcome = drain::run(&self.config, &self.connections, &mut self.signals).await;
         told.await;
-        drop((herald, admin));
-        Ok(outcome)
+        outcome
     }
 }
