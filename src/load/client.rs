@@ -105,6 +105,11 @@ impl Client {
         *request.uri_mut() = self.uri.clone();
         let headers = request.headers_mut();
         headers.insert(header::HOST, header::HeaderValue::from_static("localhost"));
+        if self.style.echo.is_some() {
+            // Without a type, frameworks try to read forms out of it.
+            let bytes = header::HeaderValue::from_static("application/octet-stream");
+            headers.insert(header::CONTENT_TYPE, bytes);
+        }
         if !self.style.keeps_alive {
             headers.insert(header::CONNECTION, header::HeaderValue::from_static("close"));
         }
