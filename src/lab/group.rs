@@ -57,7 +57,7 @@ impl GroupPlan {
         Self {
             units: PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/units")),
             instances: 4,
-            address: own_loopback_address(),
+            address: own_address(),
             drop_ins: Vec::new(),
             programs: Vec::new(),
         }
@@ -96,9 +96,10 @@ impl GroupPlan {
 
     /// Installs the units, enables the instances and starts socket and group; all are serving then.
     pub fn start(self, lab: &Lab) -> Result<Group, LabError> {
-        for (unit, text) in units_in(&self.units)? {
-            lab.install(&unit, &text)?;
-            lab.drop_in(&unit, "10-lab", &self.replaced(lab, &unit, &text)?)?;
+        let shipped = units_in(&self.units)?;
+        for (unit, text) in &shipped {
+            lab.install(unit, text)?;
+            lab.drop_in(unit, "10-lab", &self.replaced(lab, unit, text)?)?;
         }
         for (at, (unit, text)) in self.drop_ins.iter().enumerate() {
             lab.drop_in(unit, &format!("20-plan-{at}"), &self.with_our_programs_in(lab, text)?)?;
@@ -108,7 +109,10 @@ impl GroupPlan {
         let group = Group { address: self.address, instances: self.instances };
         let units = group.units();
         lab.systemctl(["enable", "--quiet"].into_iter().chain(units.iter().map(String::as_str)))?;
-        lab.systemctl(["start", "worker.socket", "worker.service"])?;
+        // Units of another directory may have no shared socket.
+        let shared = ["worker.socket", "worker.service"].into_iter();
+        let shared = shared.filter(|name| shipped.iter().any(|(unit, _)| unit == name));
+        lab.systemctl(["start"].into_iter().chain(shared))?;
         lab.systemctl(["start"].into_iter().chain(units.iter().map(String::as_str)))?;
         Ok(group)
     }
@@ -194,7 +198,7 @@ fn assignments(text: &str) -> impl Iterator<Item = (&str, &str)> {
 
 /// A free address out of 127.0.0.0/8 that is most unlikely to be anybody else's: a port of 127.0.0.1
 /// that the kernel chose could be taken by a connection before systemd binds it.
-fn own_loopback_address() -> String {
+pub fn own_address() -> String {
     loop {
         let random = RandomState::new().hash_one("address").to_le_bytes();
         let port = 10_000 + u16::from_le_bytes([random[3], random[4]]) % 20_000;

@@ -95,7 +95,7 @@ impl Client {
             connection.is_fresh = false;
             self.connection = Some(connection);
         }
-        answer.judge(body.or_else(|| self.style.expected.clone())).map_err(Failure::Lost)
+        answer.judge(self.style.expected.clone().or(body)).map_err(Failure::Lost)
     }
 
     fn build(&self, body: Option<Bytes>) -> Request<Paced> {

@@ -61,7 +61,8 @@ impl Style {
         Self { name: format!("slow {}", millis(time)), ..Self::get(&path) }
     }
 
-    /// POSTs a body of this many bytes to an echo, spread over this time.
+    /// POSTs a body of this many bytes, spread over this time, to an echo or to what answers as
+    /// [`Style::expect`] says.
     pub fn upload(path: &str, bytes: usize, time: Duration) -> Self {
         let name = format!("upload of {}", millis(time));
         Self { name, pace: Pace::Sends(time), ..Self::post(path, bytes) }

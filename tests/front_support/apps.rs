@@ -1,21 +1,19 @@
 //! Real apps, none of which knows of restarts, and what this machine lacks to run one.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Why a story cannot be told on this machine.
 pub type Lack = String;
 
-/// An app as a unit runs it, and what its files are.
+/// An app: the drop-in for `worker@.service` that runs it, and its files.
 #[derive(Clone, Debug)]
 pub struct App {
     pub name: &'static str,
-    /// The command line behind `worker [OPTIONS] --`.
-    pub command: String,
+    drop_in: String,
     /// What the unit sees below /srv.
     mounts: Vec<(PathBuf, &'static str)>,
-    /// Compiles as it runs, which `MemoryDenyWriteExecute=yes` forbids.
-    has_jit: bool,
     /// How many requests it takes on at a time.
     pub at_a_time: usize,
 }
@@ -26,17 +24,19 @@ const MANY: usize = 100;
 impl App {
     /// Node's own `http`.
     pub fn node() -> Result<Self, Lack> {
-        let app = Self::new("node", "/usr/bin/node /srv/app/server.js", tests_app("node"))?;
-        Ok(Self { has_jit: true, ..app })
+        let command = "/usr/bin/node /srv/app/server.js";
+        let jit = "MemoryDenyWriteExecute=no\n";
+        Self::new("node", &(runs(command) + jit), vec![(tests_app("node"), "/srv/app")])
     }
 
-    /// The Express app of `packaging/examples`.
+    /// The Express app of `packaging/examples`, with its drop-in.
     pub fn express() -> Result<Self, Lack> {
-        let app = Self::new("express", "/usr/bin/node /srv/shop/server.js", example("express"))?;
-        let packages = brought("node/node_modules")?;
+        let shop = example("express");
+        let drop_in = fs::read_to_string(shop.join("worker@.service.d/shop.conf")).unwrap();
         // Node looks for packages in the directories above the app's, too.
-        let mounts = vec![(example("express"), "/srv/shop"), (packages, "/srv/node_modules")];
-        Ok(Self { mounts, has_jit: true, ..app })
+        let mounts =
+            vec![(shop, "/srv/shop"), (brought("node/node_modules")?, "/srv/node_modules")];
+        Self::new("express", &drop_in, mounts)
     }
 
     /// gunicorn with processes that do one request at a time, and keep no connection.
@@ -51,7 +51,7 @@ impl App {
         Ok(Self { at_a_time: 16, ..Self::python("gunicorn gthread", command)? })
     }
 
-    /// uvicorn, which is told of no signal either.
+    /// uvicorn, with WebSockets.
     pub fn uvicorn() -> Result<Self, Lack> {
         let command = "uvicorn --port $PORT --log-level warning --ws websockets-sansio asgi:app";
         Self::python("uvicorn", command)
@@ -60,7 +60,8 @@ impl App {
     /// Sinatra on Puma.
     pub fn puma() -> Result<Self, Lack> {
         let command = "/usr/bin/puma -q -t 16:16 -b tcp://127.0.0.1:$PORT /srv/app/config.ru";
-        let app = Self::new("puma", &in_shell(command), tests_app("ruby"))?;
+        let mounts = vec![(tests_app("ruby"), "/srv/app")];
+        let app = Self::new("puma", &runs(&in_shell(command)), mounts)?;
         let sinatra = Command::new("/usr/bin/ruby").args(["-e", "require 'sinatra/base'"]).output();
         if !sinatra.is_ok_and(|ran| ran.status.success()) {
             return Err("sinatra is not installed".to_owned());
@@ -69,43 +70,40 @@ impl App {
     }
 
     fn python(name: &'static str, module: &str) -> Result<Self, Lack> {
-        let command = format!("/srv/python/bin/python -m {module}");
-        let app = Self::new(name, &in_shell(&command), tests_app("python"))?;
-        let packages = brought("python")?;
-        let mounts = vec![(tests_app("python"), "/srv/app"), (packages, "/srv/python")];
-        Ok(Self { mounts, ..app })
+        let command = in_shell(&format!("/srv/python/bin/python -m {module}"));
+        let mounts = vec![(tests_app("python"), "/srv/app"), (brought("python")?, "/srv/python")];
+        Self::new(name, &runs(&command), mounts)
     }
 
-    fn new(name: &'static str, command: &str, files: PathBuf) -> Result<Self, Lack> {
-        for program in command.split(['\'', ' ']).filter(|word| word.starts_with("/usr/bin/")) {
+    fn new(
+        name: &'static str,
+        drop_in: &str,
+        mounts: Vec<(PathBuf, &'static str)>,
+    ) -> Result<Self, Lack> {
+        for program in drop_in.split(['\'', ' ', '\n']).filter(|it| it.starts_with("/usr/bin/")) {
             if !Path::new(program).exists() {
                 return Err(format!("{program} is not installed"));
             }
         }
-        let mounts = vec![(files, "/srv/app")];
-        let command = command.to_owned();
-        Ok(Self { name, command, mounts, has_jit: false, at_a_time: MANY })
+        Ok(Self { name, drop_in: drop_in.to_owned(), mounts, at_a_time: MANY })
     }
 
-    /// A drop-in for `worker@.service` that runs it.
-    pub fn drop_in(&self, options: &str) -> String {
-        let command = &self.command;
-        let directory = self.mounts[0].1;
-        let jit = if self.has_jit { "MemoryDenyWriteExecute=no\n" } else { "" };
-        format!(
-            "[Service]\nExecStart=\nExecStart=/usr/libexec/rollctl/worker {options} -- {command}\n\
-             WorkingDirectory={directory}\n{jit}{}",
-            self.files()
-        )
-    }
-
-    /// What of a drop-in puts its files below /srv, wherever this project lies.
-    pub fn files(&self) -> String {
+    /// The drop-in, with the app's files below /srv wherever this project lies, and with these
+    /// settings of the worker's (`WORKER_LINGER=2s …`).
+    pub fn drop_in(&self, settings: &str) -> String {
         let mount =
             |(from, to): &(PathBuf, &str)| format!("BindReadOnlyPaths={}:{to}\n", from.display());
         let mounts: String = self.mounts.iter().map(mount).collect();
-        format!("[Service]\nTemporaryFileSystem=/srv:ro\n{mounts}")
+        let drop_in = &self.drop_in;
+        format!("{drop_in}TemporaryFileSystem=/srv:ro\n{mounts}Environment={settings}\n")
     }
+}
+
+fn runs(command: &str) -> String {
+    format!(
+        "[Service]\nExecStart=\nExecStart=/usr/libexec/rollctl/worker -- {command}\n\
+         WorkingDirectory=/srv/app\n"
+    )
 }
 
 /// With the port in it that only the worker's environment knows.

@@ -9,7 +9,11 @@
 #![allow(dead_code, unreachable_pub, unused_imports)]
 
 mod apps;
+mod balancers;
+mod group;
 mod trials;
 
 pub use apps::{App, Lack, brought, example};
+pub use balancers::Balancer;
+pub use group::{on_a_socket_each, on_one_socket};
 pub use trials::Trials;

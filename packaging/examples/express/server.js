@@ -12,6 +12,13 @@ app.get('/slow', (req, res) => setTimeout(() => res.send('slow\n'), Number(req.q
 // The body goes back as it comes.
 app.post('/echo', (req, res) => req.pipe(res));
 
+// How many bytes came is told once all are here.
+app.post('/upload', (req, res) => {
+  let bytes = 0;
+  req.on('data', (part) => { bytes += part.length; });
+  req.on('end', () => res.send(`${bytes} bytes\n`));
+});
+
 // Server-sent events: `count` of them (or for ever), one every `ms` milliseconds.
 app.get('/events', (req, res) => {
   const { count = Infinity, ms = 1000 } = req.query;
