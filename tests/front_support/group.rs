@@ -10,7 +10,13 @@ use crate::roll_support::{Stage, four};
 
 /// A group on one shared socket, as its units are shipped.
 pub fn on_one_socket(app: &App, settings: &str) -> Stage {
-    Stage::group(four().drop_in("worker@.service", &app.drop_in(settings)))
+    some_on_one_socket(4, app, settings)
+}
+
+/// Fewer of them.
+pub fn some_on_one_socket(instances: usize, app: &App, settings: &str) -> Stage {
+    let plan = four().instances(instances);
+    Stage::group(plan.drop_in("worker@.service", &app.drop_in(settings)))
 }
 
 /// A group whose instances have a socket each, made as `nginx/README.md` says; with the addresses.

@@ -5,7 +5,10 @@ const http = require('node:http');
 
 const piece = Buffer.from(Array.from({ length: 251 * 256 }, (_, at) => at % 251));
 
+const warmUp = Number(process.env.WARM_UP_MS ?? 0) / 1000;
+
 const routes = {
+  'GET /ready': (req, res) => res.writeHead(process.uptime() < warmUp ? 503 : 200).end(),
   'GET /': (req, res) => res.end('hello\n'),
   'GET /slow': (req, res, query) => setTimeout(() => res.end('slow\n'), Number(query.get('ms'))),
   'POST /echo': (req, res) => req.pipe(res),
