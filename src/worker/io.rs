@@ -5,7 +5,6 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -16,7 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Sleep, sleep};
 
-use super::track::Track;
+use super::connections::Entry;
 
 /// How long a client has to close its side once ours is closed.
 const CLOSE_LIMIT: Duration = Duration::from_secs(2);
@@ -38,8 +37,9 @@ pub(crate) enum Peer {
 /// A stream that is noted, can be looked at once more, and lingers when it is closed.
 #[derive(Debug)]
 pub(crate) struct Io {
+    /// Before the entry: what has left the books is closed.
     stream: Stream,
-    track: Arc<Track>,
+    entry: Entry,
     /// Bytes that were read before hyper was asked to.
     unread: Bytes,
     closing: Closing,
@@ -64,14 +64,14 @@ pub(crate) enum Look {
 }
 
 impl Io {
-    pub(crate) fn new(stream: Stream, track: Arc<Track>) -> Self {
-        Self { stream, track, unread: Bytes::new(), closing: Closing::Not, late_bytes: 0 }
+    pub(crate) fn new(stream: Stream, entry: Entry) -> Self {
+        Self { stream, entry, unread: Bytes::new(), closing: Closing::Not, late_bytes: 0 }
     }
 
     /// Puts bytes back in front: hyper had read them, or the sniff had.
     pub(crate) fn put_back(&mut self, bytes: Bytes) {
         if !bytes.is_empty() {
-            self.track.note_read(0);
+            self.entry.track.note_read(0);
         }
         self.unread = match self.unread.is_empty() {
             true => bytes,
@@ -86,7 +86,7 @@ impl Io {
             Ok((0, _)) => Look::End,
             Ok((read, _)) => {
                 bytes.truncate(read);
-                self.track.note_read(read);
+                self.entry.track.note_read(read);
                 self.put_back(bytes.into());
                 Look::Bytes
             }
@@ -96,14 +96,14 @@ impl Io {
     }
 
     /// Closes our side, reads on to the client's end, and returns how many bytes came too late.
-    pub(crate) async fn close(mut self) -> u64 {
+    pub(crate) async fn close(&mut self) -> u64 {
         let _ = self.shutdown().await;
         self.late_bytes
     }
 
     /// Writes a last response of our own, then closes.
     pub(crate) async fn refuse(mut self, response: &'static str) {
-        self.track.note_closing();
+        self.entry.track.note_closing();
         let written = tokio::time::timeout(CLOSE_LIMIT, self.write_all(response.as_bytes())).await;
         if matches!(written, Ok(Ok(()))) {
             self.close().await;
@@ -155,14 +155,14 @@ impl AsyncRead for Io {
             let length = self.unread.len().min(buffer.remaining());
             buffer.put_slice(&self.unread[..length]);
             self.unread.advance(length);
-            self.track.note_read(length);
+            self.entry.track.note_read(length);
             return Poll::Ready(Ok(()));
         }
         let before = buffer.filled().len();
         ready!(self.stream.poll_read(cx, buffer))?;
         let read = buffer.filled().len() - before;
         if read > 0 {
-            self.track.note_read(read);
+            self.entry.track.note_read(read);
         }
         Poll::Ready(Ok(()))
     }
@@ -178,7 +178,7 @@ impl AsyncWrite for Io {
             Stream::Tcp(tcp) => Pin::new(tcp).poll_write(cx, bytes),
             Stream::Unix(unix) => Pin::new(unix).poll_write(cx, bytes),
         })?;
-        self.track.note_written(written);
+        self.entry.track.note_written(written);
         Poll::Ready(Ok(written))
     }
 
@@ -191,7 +191,7 @@ impl AsyncWrite for Io {
             Stream::Tcp(tcp) => Pin::new(tcp).poll_write_vectored(cx, slices),
             Stream::Unix(unix) => Pin::new(unix).poll_write_vectored(cx, slices),
         })?;
-        self.track.note_written(written);
+        self.entry.track.note_written(written);
         Poll::Ready(Ok(written))
     }
 
@@ -201,17 +201,22 @@ impl AsyncWrite for Io {
 
     /// hyper flushes only when it has written all it had: that is when a response is out.
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.track.note_flushed();
+        let track = &self.entry.track;
+        track.note_flushed();
+        if let Some(tunnel) = track.tunnel() {
+            tunnel.open(self.stream.as_fd(), track);
+        }
         Poll::Ready(Ok(()))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.entry.track.is_tunnel() {
+            // What comes from the other side is for whoever has the tunnel to read.
+            return self.stream.poll_shutdown(cx);
+        }
         if matches!(self.closing, Closing::Not) {
-            self.track.note_closing();
-            let shut = ready!(match &mut self.stream {
-                Stream::Tcp(tcp) => Pin::new(tcp).poll_shutdown(cx),
-                Stream::Unix(unix) => Pin::new(unix).poll_shutdown(cx),
-            });
+            self.entry.track.note_closing();
+            let shut = ready!(self.stream.poll_shutdown(cx));
             self.closing = match shut {
                 Ok(()) => Closing::Discarding(None),
                 Err(_) => Closing::Done,
@@ -234,6 +239,13 @@ impl Stream {
         match self {
             Self::Tcp(tcp) => Pin::new(tcp).poll_read(cx, buffer),
             Self::Unix(unix) => Pin::new(unix).poll_read(cx, buffer),
+        }
+    }
+
+    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Tcp(tcp) => Pin::new(tcp).poll_shutdown(cx),
+            Self::Unix(unix) => Pin::new(unix).poll_shutdown(cx),
         }
     }
 }

@@ -85,7 +85,12 @@ fn status(connections: &Connections) -> String {
     let (requests, open) = (census.in_flight, census.connections());
     match connections.phase() {
         Phase::Serving => format!("serving: {requests} requests in flight, {open} connections"),
-        _ => format!("draining: {requests} requests, {open} connections"),
+        _ => match census.tunnels() {
+            0 => format!("draining: {requests} requests, {open} connections"),
+            some => {
+                format!("draining: {requests} requests, {open} connections, {some} of them tunnels")
+            }
+        },
     }
 }
 
