@@ -2,7 +2,6 @@
 //! ours, its bytes are noted, and it is closed so that the client reads all that was sent.
 
 use std::io;
-use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -12,27 +11,13 @@ use bytes::{Buf, Bytes};
 use rustix::net::{RecvFlags, recv};
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
-use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Sleep, sleep};
 
 use super::connections::Entry;
+use super::stream::Stream;
 
 /// How long a client has to close its side once ours is closed.
 const CLOSE_LIMIT: Duration = Duration::from_secs(2);
-
-/// A client's stream.
-#[derive(Debug)]
-pub(crate) enum Stream {
-    Tcp(TcpStream),
-    Unix(UnixStream),
-}
-
-/// Who is at the other end of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Peer {
-    Tcp(SocketAddr),
-    Unix,
-}
 
 /// A stream that is noted, can be looked at once more, and lingers when it is closed.
 #[derive(Debug)]
@@ -121,7 +106,7 @@ impl Io {
         let mut scratch = [0; 8192];
         loop {
             let mut buffer = ReadBuf::new(&mut scratch);
-            match self.stream.poll_read(cx, &mut buffer) {
+            match Pin::new(&mut self.stream).poll_read(cx, &mut buffer) {
                 Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {
                     self.late_bytes += buffer.filled().len() as u64;
                 }
@@ -159,7 +144,7 @@ impl AsyncRead for Io {
             return Poll::Ready(Ok(()));
         }
         let before = buffer.filled().len();
-        ready!(self.stream.poll_read(cx, buffer))?;
+        ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
         let read = buffer.filled().len() - before;
         if read > 0 {
             self.entry.track.note_read(read);
@@ -174,10 +159,7 @@ impl AsyncWrite for Io {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let written = ready!(match &mut self.stream {
-            Stream::Tcp(tcp) => Pin::new(tcp).poll_write(cx, bytes),
-            Stream::Unix(unix) => Pin::new(unix).poll_write(cx, bytes),
-        })?;
+        let written = ready!(Pin::new(&mut self.stream).poll_write(cx, bytes))?;
         self.entry.track.note_written(written);
         Poll::Ready(Ok(written))
     }
@@ -187,10 +169,7 @@ impl AsyncWrite for Io {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let written = ready!(match &mut self.stream {
-            Stream::Tcp(tcp) => Pin::new(tcp).poll_write_vectored(cx, slices),
-            Stream::Unix(unix) => Pin::new(unix).poll_write_vectored(cx, slices),
-        })?;
+        let written = ready!(Pin::new(&mut self.stream).poll_write_vectored(cx, slices))?;
         self.entry.track.note_written(written);
         Poll::Ready(Ok(written))
     }
@@ -212,12 +191,11 @@ impl AsyncWrite for Io {
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.entry.track.is_tunnel() {
             // What comes from the other side is for whoever has the tunnel to read.
-            return self.stream.poll_shutdown(cx);
+            return Pin::new(&mut self.stream).poll_shutdown(cx);
         }
         if matches!(self.closing, Closing::Not) {
             self.entry.track.note_closing();
-            let shut = ready!(self.stream.poll_shutdown(cx));
-            self.closing = match shut {
+            self.closing = match ready!(Pin::new(&mut self.stream).poll_shutdown(cx)) {
                 Ok(()) => Closing::Discarding(None),
                 Err(_) => Closing::Done,
             };
@@ -227,34 +205,5 @@ impl AsyncWrite for Io {
             self.closing = Closing::Done;
         }
         Poll::Ready(Ok(()))
-    }
-}
-
-impl Stream {
-    fn poll_read(
-        &mut self,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        match self {
-            Self::Tcp(tcp) => Pin::new(tcp).poll_read(cx, buffer),
-            Self::Unix(unix) => Pin::new(unix).poll_read(cx, buffer),
-        }
-    }
-
-    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self {
-            Self::Tcp(tcp) => Pin::new(tcp).poll_shutdown(cx),
-            Self::Unix(unix) => Pin::new(unix).poll_shutdown(cx),
-        }
-    }
-}
-
-impl AsFd for Stream {
-    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
-        match self {
-            Self::Tcp(tcp) => tcp.as_fd(),
-            Self::Unix(unix) => unix.as_fd(),
-        }
     }
 }
