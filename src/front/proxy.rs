@@ -11,6 +11,7 @@ use hyper::ext::on_informational;
 use hyper::header::{EXPECT, HeaderValue};
 use hyper::http::Extensions;
 use hyper::service::Service;
+use hyper::upgrade::OnUpgrade;
 use hyper::{Method, Request, Response, StatusCode};
 
 use super::answers::NoAnswer;
@@ -20,6 +21,7 @@ use super::head;
 use super::origin::Origin;
 use super::pool::Pool;
 use super::trust::Trust;
+use super::tunnel::Tunnels;
 use super::upload::Source;
 use crate::worker::Peer;
 
@@ -32,6 +34,7 @@ pub(crate) struct Shared {
     pub(crate) pool: Arc<Pool>,
     pub(crate) limits: Limits,
     pub(crate) trust: Arc<Trust>,
+    pub(crate) tunnels: Tunnels,
 }
 
 /// The proxy as one client sees it.
@@ -70,8 +73,15 @@ impl Proxy {
 
     async fn forward(&self, request: Request<Incoming>) -> Result<Response<Body>, NoAnswer> {
         let mut exchange = self.exchange(request)?;
-        let (response, connection) = exchange.answer().await?;
-        let Exchange { pool, body: upload, .. } = exchange;
+        let (mut response, connection) = exchange.answer().await?;
+        let Exchange { pool, body: upload, upgrade, .. } = exchange;
+        let mut connection = Some(connection);
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            let client = upgrade.ok_or(NoAnswer::Unasked)?;
+            self.shared.tunnels.open(client, &mut response);
+            // No other request's, from here on.
+            connection = None;
+        }
         let (mut head, body) = response.into_parts();
         head::to_client(head.status, &mut head.headers);
         let body = Download::new(body, connection, pool, upload);
@@ -83,11 +93,12 @@ impl Proxy {
         if head.method == Method::CONNECT {
             return Err(NoAnswer::Connect);
         }
-        // What hyper has noted there is about the client's connection.
+        let upgrade = head.extensions.remove::<OnUpgrade>();
+        // What else hyper has noted there is about the client's connection.
         head.extensions = Extensions::new();
         let is_held = head.headers.get(EXPECT).is_some_and(is_continue);
         let body = Source::new(body, is_held);
-        head::to_app(&mut head, body.is_some());
+        let upgrade = head::to_app(&mut head, body.is_some()).and(upgrade);
         self.origin.stamp(&mut head.headers);
         let is_held = is_held && body.is_some();
         if let (true, Some(body)) = (is_held, body.clone()) {
@@ -100,7 +111,7 @@ impl Proxy {
             head = request.into_parts().0;
         }
         let Shared { pool, limits, .. } = self.shared.clone();
-        Ok(Exchange { pool, limits, head, body, is_held })
+        Ok(Exchange { pool, limits, head, body, is_held, upgrade })
     }
 }
 

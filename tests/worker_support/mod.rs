@@ -5,6 +5,7 @@
 
 pub mod client;
 pub mod http2;
+pub mod upgrades;
 pub mod websocket;
 
 use std::fs::{self, File};
