@@ -34,6 +34,8 @@ mod connections;
 mod drain;
 mod error;
 mod files;
+mod framing;
+mod head;
 mod http1;
 mod http2;
 mod identity;
