@@ -6,6 +6,7 @@
 mod worker_support;
 
 use std::collections::HashSet;
+use std::net::TcpListener;
 
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
@@ -40,6 +41,22 @@ fn every_request_in_the_table_gets_what_it_should() {
 #[test]
 fn and_also_when_it_comes_byte_by_byte() {
     let worker = Start::worker().on_tcp().ready();
+    check(Pace::ByteByByte, || worker.client());
+    assert!(!worker.stderr().contains("panicked"), "{}", worker.stderr());
+}
+
+#[test]
+fn in_front_of_an_app_it_gets_the_same() {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = free.local_addr().unwrap();
+    drop(free);
+    // An app like any other: the built-in one, in a process of its own.
+    let dir = tempfile::tempdir().unwrap();
+    let app = format!("{} --listen {address}", env!("CARGO_BIN_EXE_worker"));
+    let admin = format!("--admin unix:{}", dir.path().join("app.sock").display());
+    let args = format!("--app-port {} -- {app} {admin}", address.port());
+    let worker = Start::worker().on_tcp().args(&args).ready();
+    check(Pace::AtOnce, || worker.client());
     check(Pace::ByteByByte, || worker.client());
     assert!(!worker.stderr().contains("panicked"), "{}", worker.stderr());
 }

@@ -19,7 +19,7 @@ use tokio::task::JoinSet;
 
 use super::connections::{Connections, Phase};
 use super::inherit::Socket;
-use super::io::{Peer, Stream};
+use super::stream::{Peer, Stream};
 use super::{App, Error, connection};
 
 /// How long an accept may block when a sibling's start makes the shared socket blocking.

@@ -1,11 +1,9 @@
 //! What can be set, its defaults, and the one place that reads it from the environment.
 
-use std::env;
-use std::str::FromStr;
 use std::time::Duration;
 
+use super::env::{self, read, set, set_span};
 use super::{Address, Error};
-use crate::span::Span;
 
 /// How a worker behaves. Start from [`Config::from_env`] or [`Config::default`].
 #[derive(Clone, Debug)]
@@ -92,40 +90,6 @@ impl Config {
     }
 }
 
-/// systemd separates several directories by colons; the admin socket lives in the first.
 fn admin_in_runtime_directory() -> Option<Address> {
-    let directories = env::var("RUNTIME_DIRECTORY").ok()?;
-    let first = directories.split(':').next().filter(|first| first.starts_with('/'))?;
-    Some(Address::Unix(format!("{first}/admin.sock").into()))
-}
-
-fn set_span(target: &mut Duration, name: &str) -> Result<(), Error> {
-    if let Some(Span(span)) = read(name)? {
-        *target = span;
-    }
-    Ok(())
-}
-
-fn set<T: FromStr<Err: ToString>>(target: &mut T, name: &str) -> Result<(), Error> {
-    if let Some(value) = read(name)? {
-        *target = value;
-    }
-    Ok(())
-}
-
-/// An empty variable is an unset one: a unit clears a value with `Environment=NAME=`.
-fn read<T: FromStr<Err: ToString>>(name: &str) -> Result<Option<T>, Error> {
-    match env::var(name) {
-        Ok(text) if text.is_empty() => Ok(None),
-        Ok(text) => parse(name, &text).map(Some),
-        Err(env::VarError::NotPresent) => Ok(None),
-        Err(env::VarError::NotUnicode(_)) => Err(Error::value(name, "is not valid UTF-8")),
-    }
-}
-
-fn parse<T: FromStr<Err: ToString>>(name: &str, text: &str) -> Result<T, Error> {
-    text.parse().map_err(|why: T::Err| match why.to_string() {
-        why if why.contains(text) => Error::value(name, why),
-        why => Error::value(name, format!("{text:?}: {why}")),
-    })
+    Some(Address::Unix(env::runtime_directory()?.join("admin.sock")))
 }

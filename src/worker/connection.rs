@@ -8,10 +8,11 @@ use super::App;
 use super::connections::{Entry, Phase};
 use super::http1;
 use super::http2;
-use super::io::{Io, Look, Stream};
+use super::io::{Io, Look};
 use super::limits::{Limits, Verdict};
 use super::service::{Protocol, Tracked};
 use super::sniff::{Sniffed, sniff};
+use super::stream::Stream;
 use super::track::{State, Track};
 
 /// What a client is told whose request's head took too long.

@@ -35,6 +35,15 @@ pub(crate) enum Phase {
     Deadline,
 }
 
+/// How the app is that the worker fronts; one inside the worker is always up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum AppState {
+    Up,
+    Down,
+    Stopping,
+}
+
 /// The connections that are open, and what they share.
 #[derive(Debug)]
 pub(crate) struct Connections {
@@ -48,6 +57,7 @@ pub(crate) struct Connections {
     pub(crate) room: Arc<Semaphore>,
     pub(crate) epoch: Instant,
     phase: AtomicU8,
+    app: AtomicU8,
     bytes_moved: AtomicU64,
     last_id: AtomicU64,
     open: Mutex<HashMap<u64, Arc<Track>>>,
@@ -65,6 +75,7 @@ impl Connections {
             room: Arc::new(Semaphore::new(config.max_connections.min(Semaphore::MAX_PERMITS))),
             epoch: Instant::now(),
             phase: AtomicU8::new(Phase::Serving as u8),
+            app: AtomicU8::new(AppState::Up as u8),
             bytes_moved: AtomicU64::new(0),
             last_id: AtomicU64::new(0),
             open: Mutex::default(),
@@ -79,6 +90,18 @@ impl Connections {
             2 => Phase::LingerOver,
             _ => Phase::Deadline,
         }
+    }
+
+    pub(crate) fn app(&self) -> AppState {
+        match self.app.load(Relaxed) {
+            0 => AppState::Up,
+            1 => AppState::Down,
+            _ => AppState::Stopping,
+        }
+    }
+
+    pub(crate) fn set_app(&self, state: AppState) {
+        self.app.store(state as u8, Relaxed);
     }
 
     /// Moves on to `phase` (never back) and wakes every connection to act on it.

@@ -19,7 +19,7 @@ use super::{Config, Error};
 const FAREWELLS_LIMIT: Duration = Duration::from_secs(5);
 
 /// What became of the connections that were open when the worker was told to go.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Outcome {
     /// Connections that were open at SIGTERM and have ended since.

@@ -2,7 +2,6 @@
 //! ours, its bytes are noted, and it is closed so that the client reads all that was sent.
 
 use std::io;
-use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -13,28 +12,14 @@ use bytes::{Buf, Bytes};
 use rustix::net::{RecvFlags, recv};
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
-use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Sleep, sleep};
 
 use super::framing::Framing;
+use super::stream::Stream;
 use super::track::Track;
 
 /// How long a client has to close its side once ours is closed.
 const CLOSE_LIMIT: Duration = Duration::from_secs(2);
-
-/// A client's stream.
-#[derive(Debug)]
-pub(crate) enum Stream {
-    Tcp(TcpStream),
-    Unix(UnixStream),
-}
-
-/// Who is at the other end of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Peer {
-    Tcp(SocketAddr),
-    Unix,
-}
 
 /// A stream that is noted, can be looked at once more, and lingers when it is closed.
 #[derive(Debug)]
@@ -131,7 +116,9 @@ impl Io {
     fn follow(&mut self, bytes: &[u8]) -> usize {
         let Some(framing) = &mut self.framing else { return bytes.len() };
         let Err(fault) = framing.follow(bytes) else { return bytes.len() };
-        self.track.note_malformed(fault.request);
+        if let Some(request) = fault.request {
+            self.track.note_malformed(request);
+        }
         let bytes = Bytes::copy_from_slice(&bytes[fault.sound..]);
         self.refused = Some(Refused { instead: REFUSED_BY_HYPER, bytes });
         fault.sound
@@ -163,7 +150,7 @@ impl Io {
         let mut scratch = [0; 8192];
         loop {
             let mut buffer = ReadBuf::new(&mut scratch);
-            match self.stream.poll_read(cx, &mut buffer) {
+            match Pin::new(&mut self.stream).poll_read(cx, &mut buffer) {
                 Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {
                     self.late_bytes += buffer.filled().len() as u64;
                 }
@@ -187,6 +174,15 @@ impl Io {
     }
 }
 
+impl Refused {
+    fn give_instead(&mut self, buffer: &mut ReadBuf<'_>) {
+        let length = self.instead.len().min(buffer.remaining());
+        let (now, later) = self.instead.split_at(length);
+        buffer.put_slice(now);
+        self.instead = later;
+    }
+}
+
 impl AsyncRead for Io {
     fn poll_read(
         mut self: Pin<&mut Self>,
@@ -202,7 +198,7 @@ impl AsyncRead for Io {
         }
         let before = buffer.filled().len();
         if self.refused.is_none() {
-            ready!(self.stream.poll_read(cx, buffer))?;
+            ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
             let read = buffer.filled().len() - before;
             if read > 0 {
                 self.track.note_read(read);
@@ -210,14 +206,10 @@ impl AsyncRead for Io {
             let sound = self.follow(&buffer.filled()[before..]);
             buffer.set_filled(before + sound);
         }
-        // Nothing at all would say that the client has closed its side.
-        if let Some(refused) = &mut self.refused
-            && buffer.filled().len() == before
-        {
-            let length = refused.instead.len().min(buffer.remaining());
-            let (now, later) = refused.instead.split_at(length);
-            buffer.put_slice(now);
-            refused.instead = later;
+        match &mut self.refused {
+            // An empty read would be the client's end.
+            Some(refused) if buffer.filled().len() == before => refused.give_instead(buffer),
+            _ => {}
         }
         Poll::Ready(Ok(()))
     }
@@ -229,10 +221,7 @@ impl AsyncWrite for Io {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let written = ready!(match &mut self.stream {
-            Stream::Tcp(tcp) => Pin::new(tcp).poll_write(cx, bytes),
-            Stream::Unix(unix) => Pin::new(unix).poll_write(cx, bytes),
-        })?;
+        let written = ready!(Pin::new(&mut self.stream).poll_write(cx, bytes))?;
         self.track.note_written(written);
         Poll::Ready(Ok(written))
     }
@@ -242,10 +231,7 @@ impl AsyncWrite for Io {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let written = ready!(match &mut self.stream {
-            Stream::Tcp(tcp) => Pin::new(tcp).poll_write_vectored(cx, slices),
-            Stream::Unix(unix) => Pin::new(unix).poll_write_vectored(cx, slices),
-        })?;
+        let written = ready!(Pin::new(&mut self.stream).poll_write_vectored(cx, slices))?;
         self.track.note_written(written);
         Poll::Ready(Ok(written))
     }
@@ -263,11 +249,7 @@ impl AsyncWrite for Io {
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if matches!(self.closing, Closing::Not) {
             self.track.note_closing();
-            let shut = ready!(match &mut self.stream {
-                Stream::Tcp(tcp) => Pin::new(tcp).poll_shutdown(cx),
-                Stream::Unix(unix) => Pin::new(unix).poll_shutdown(cx),
-            });
-            self.closing = match shut {
+            self.closing = match ready!(Pin::new(&mut self.stream).poll_shutdown(cx)) {
                 Ok(()) => Closing::Discarding(None),
                 Err(_) => Closing::Done,
             };
@@ -277,27 +259,5 @@ impl AsyncWrite for Io {
             self.closing = Closing::Done;
         }
         Poll::Ready(Ok(()))
-    }
-}
-
-impl Stream {
-    fn poll_read(
-        &mut self,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        match self {
-            Self::Tcp(tcp) => Pin::new(tcp).poll_read(cx, buffer),
-            Self::Unix(unix) => Pin::new(unix).poll_read(cx, buffer),
-        }
-    }
-}
-
-impl AsFd for Stream {
-    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
-        match self {
-            Self::Tcp(tcp) => tcp.as_fd(),
-            Self::Unix(unix) => unix.as_fd(),
-        }
     }
 }

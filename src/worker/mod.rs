@@ -32,6 +32,7 @@ mod config;
 mod connection;
 mod connections;
 mod drain;
+pub(crate) mod env;
 mod error;
 mod files;
 mod framing;
@@ -40,18 +41,20 @@ mod http1;
 mod http2;
 mod identity;
 mod in_flight;
-mod inherit;
+pub(crate) mod inherit;
 mod io;
 mod limits;
 pub mod log;
 mod metrics;
-mod notify;
+pub(crate) mod notify;
 mod service;
 mod sniff;
+mod stream;
 mod track;
 
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Buf;
 use http_body::Body;
@@ -69,9 +72,10 @@ pub use identity::About;
 
 use accept::Listener;
 use admin::Admin;
-use connections::{Connections, Phase};
-use drain::Signals;
-pub(crate) use io::Peer;
+use connections::Phase;
+pub(crate) use connections::{AppState, Connections};
+pub(crate) use drain::Signals;
+pub(crate) use stream::{Peer, Stream};
 
 /// Any error a service or a body may end with.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -230,6 +234,13 @@ pub(crate) struct Serving {
 }
 
 impl Serving {
+    /// As [`Serving::drain`], but closes idle connections at once: what comes on them could not be
+    /// served.
+    pub(crate) async fn leave(&mut self) -> Outcome {
+        self.config.linger = Duration::ZERO;
+        self.drain().await
+    }
+
     /// Accepts no more, and serves what was accepted to its end or to the deadline.
     pub(crate) async fn drain(&mut self) -> Outcome {
         self.connections.advance(Phase::Draining);

@@ -121,9 +121,9 @@ impl Track {
         self.has_part_of_head.store(false, Relaxed);
     }
 
-    /// Bytes arrived that nobody may read: in a head (`None`), or in the content of this request.
-    pub(crate) fn note_malformed(&self, request: Option<u64>) {
-        self.malformed.store(request.unwrap_or(0), Relaxed);
+    /// The content of this request (they are counted from 1) is malformed.
+    pub(crate) fn note_malformed(&self, request: u64) {
+        self.malformed.store(request, Relaxed);
     }
 
     /// Whether the content of the request that began last is malformed, as far as it arrived.

@@ -1,0 +1,119 @@
+//! The head of a message as the next hop may see it.
+//!
+//! Source: RFC 9110, 7.6.1 (what belongs to one connection only), RFC 9112, 3.2 (targets).
+
+use hyper::header::{
+    CONNECTION, CONTENT_LENGTH, COOKIE, HOST, HeaderMap, HeaderName, HeaderValue,
+    PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE,
+};
+use hyper::http::request::Parts;
+use hyper::http::uri::{PathAndQuery, Uri};
+use hyper::{StatusCode, Version};
+
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+
+/// Fields that belong to one connection, whether `Connection` names them or not.
+const ONE_HOP: [HeaderName; 8] = [
+    CONNECTION,
+    KEEP_ALIVE,
+    PROXY_AUTHENTICATE,
+    PROXY_AUTHORIZATION,
+    PROXY_CONNECTION,
+    TE,
+    TRANSFER_ENCODING,
+    UPGRADE,
+];
+
+/// Makes a client's request one to the app; returns the protocol it would like to change to.
+pub(crate) fn to_app(head: &mut Parts, has_body: bool) -> Option<HeaderValue> {
+    set_host(head);
+    join_cookies(head);
+    let headers = &mut head.headers;
+    let upgrade = wanted_upgrade(headers).filter(|_| head.version == Version::HTTP_11);
+    let wants_trailers = lists(headers, &TE, "trailers");
+    remove_one_hop(headers);
+    if wants_trailers {
+        headers.insert(TE, HeaderValue::from_static("trailers"));
+        headers.insert(CONNECTION, HeaderValue::from_static("te"));
+    }
+    if let Some(protocol) = &upgrade {
+        headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+        headers.insert(UPGRADE, protocol.clone());
+    }
+    // hyper takes a GET of unknown length for one without a body.
+    if has_body && !headers.contains_key(CONTENT_LENGTH) {
+        headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+    }
+    head.version = Version::HTTP_11;
+    upgrade
+}
+
+/// Makes the app's response one to the client.
+pub(crate) fn to_client(status: StatusCode, headers: &mut HeaderMap) {
+    let upgrade = (status == StatusCode::SWITCHING_PROTOCOLS)
+        .then(|| headers.get(UPGRADE).cloned())
+        .flatten();
+    // The length that counts is the one of the body as hyper has read it.
+    if headers.contains_key(TRANSFER_ENCODING) {
+        headers.remove(CONTENT_LENGTH);
+    }
+    remove_one_hop(headers);
+    if let Some(protocol) = upgrade {
+        headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+        headers.insert(UPGRADE, protocol);
+    }
+}
+
+/// The target's authority goes before the client's `Host` (RFC 9112, 3.2.2), and in HTTP/2 there is
+/// often no other.
+fn set_host(head: &mut Parts) {
+    if let Some(authority) = head.uri.authority()
+        && let Ok(host) = HeaderValue::from_str(without_user(authority.as_str()))
+    {
+        head.headers.insert(HOST, host);
+        let path = head.uri.path_and_query().cloned();
+        head.uri = Uri::from(path.unwrap_or_else(|| PathAndQuery::from_static("/")));
+    }
+}
+
+/// `user@` is no part of a `Host` (RFC 9110, 4.2.4).
+fn without_user(authority: &str) -> &str {
+    authority.rsplit_once('@').map_or(authority, |(_, host)| host)
+}
+
+/// HTTP/2 clients may send cookies one by one (RFC 9113, 8.2.3).
+fn join_cookies(head: &mut Parts) {
+    if head.version != Version::HTTP_2 || head.headers.get_all(COOKIE).iter().count() < 2 {
+        return;
+    }
+    let all: Vec<&[u8]> = head.headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect();
+    if let Ok(joined) = HeaderValue::from_bytes(&all.join(&b"; "[..])) {
+        head.headers.insert(COOKIE, joined);
+    }
+}
+
+fn wanted_upgrade(headers: &HeaderMap) -> Option<HeaderValue> {
+    headers.get(UPGRADE).filter(|_| lists(headers, &CONNECTION, "upgrade")).cloned()
+}
+
+/// Whether one of the comma-separated values of a field is `word`, whatever its case.
+fn lists(headers: &HeaderMap, name: &HeaderName, word: &str) -> bool {
+    words(headers, name).any(|listed| listed.eq_ignore_ascii_case(word))
+}
+
+fn words<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
+    let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).map(str::trim)
+}
+
+fn remove_one_hop(headers: &mut HeaderMap) {
+    if headers.contains_key(CONNECTION) {
+        let named: Vec<HeaderName> =
+            words(headers, &CONNECTION).filter_map(|word| word.parse().ok()).collect();
+        // A client must not take away what the message itself stands on.
+        let may_go = |name: &&HeaderName| **name != HOST && **name != CONTENT_LENGTH;
+        named.iter().filter(may_go).for_each(|name| drop(headers.remove(name)));
+    }
+    ONE_HOP.iter().for_each(|name| drop(headers.remove(name)));
+}

@@ -1,0 +1,113 @@
+//! Where a request came from, as the app is told: `Forwarded` (RFC 7239), its elder siblings
+//! `X-Forwarded-*`, and `X-Request-Id`.
+
+use std::net::IpAddr;
+
+use hyper::header::{FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue};
+
+use super::trust::Trust;
+use crate::worker::Peer;
+
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// What is believed only of a trusted peer.
+const HEARSAY: [HeaderName; 7] = [
+    FORWARDED,
+    X_FORWARDED_FOR,
+    X_FORWARDED_HOST,
+    X_FORWARDED_PORT,
+    X_FORWARDED_PROTO,
+    X_REAL_IP,
+    X_REQUEST_ID,
+];
+
+/// An id longer than this is not passed on.
+const LONGEST_ID: usize = 128;
+
+/// The peer of a connection, in the words of the headers.
+#[derive(Debug)]
+pub(crate) struct Origin {
+    is_trusted: bool,
+    /// Not known of a unix socket's.
+    ip: Option<HeaderValue>,
+    /// `for=192.0.2.1;proto=http`
+    forwarded: String,
+}
+
+impl Origin {
+    pub(crate) fn new(peer: &Peer, trust: &Trust) -> Self {
+        let ip = match peer {
+            Peer::Tcp(address) => Some(address.ip().to_canonical()),
+            Peer::Unix => None,
+        };
+        // An IPv6 address has colons, so it is quoted (RFC 7239, 6).
+        let node = match ip {
+            Some(IpAddr::V4(ip)) => ip.to_string(),
+            Some(IpAddr::V6(ip)) => format!("\"[{ip}]\""),
+            None => "unknown".to_owned(),
+        };
+        Self {
+            is_trusted: trust.covers(peer),
+            ip: ip.and_then(|ip| HeaderValue::from_str(&ip.to_string()).ok()),
+            forwarded: format!("for={node};proto=http"),
+        }
+    }
+
+    /// Writes into a request's head where it came from.
+    pub(crate) fn stamp(&self, headers: &mut HeaderMap) {
+        if !self.is_trusted {
+            HEARSAY.iter().for_each(|name| drop(headers.remove(name)));
+        }
+        self.stamp_forwarded(headers);
+        if let Some(ip) = &self.ip {
+            extend(headers, X_FORWARDED_FOR, ip);
+        }
+        headers.entry(X_FORWARDED_PROTO).or_insert(HeaderValue::from_static("http"));
+        if let Some(host) = headers.get(HOST).cloned() {
+            headers.entry(X_FORWARDED_HOST).or_insert(host);
+        }
+        if !headers.get(X_REQUEST_ID).is_some_and(is_plain_id) {
+            headers.insert(X_REQUEST_ID, fresh_id());
+        }
+    }
+
+    fn stamp_forwarded(&self, headers: &mut HeaderMap) {
+        let mut element = self.forwarded.clone();
+        if let Some(host) = headers.get(HOST).and_then(|host| host.to_str().ok()) {
+            let is_quotable = !host.contains(['"', '\\']);
+            element.push_str(if is_quotable { ";host=\"" } else { ";host=\"unknown" });
+            element.push_str(if is_quotable { host } else { "" });
+            element.push('"');
+        }
+        if let Ok(element) = HeaderValue::try_from(element) {
+            extend(headers, FORWARDED, &element);
+        }
+    }
+}
+
+/// Appends to the list of a field, in one line: many apps read only the first.
+fn extend(headers: &mut HeaderMap, name: HeaderName, value: &HeaderValue) {
+    let mut all: Vec<&[u8]> = headers.get_all(&name).iter().map(HeaderValue::as_bytes).collect();
+    if all.is_empty() {
+        headers.insert(name, value.clone());
+        return;
+    }
+    all.push(value.as_bytes());
+    if let Ok(joined) = HeaderValue::from_bytes(&all.join(&b", "[..])) {
+        headers.insert(name, joined);
+    }
+}
+
+fn is_plain_id(id: &HeaderValue) -> bool {
+    (1..=LONGEST_ID).contains(&id.len()) && id.as_bytes().iter().all(u8::is_ascii_graphic)
+}
+
+fn fresh_id() -> HeaderValue {
+    let id = format!("{:032x}", fastrand::u128(..));
+    HeaderValue::try_from(id).unwrap_or(HeaderValue::from_static("-"))
+}
