@@ -5,6 +5,8 @@
 
 pub mod client;
 pub mod http2;
+pub mod reference;
+pub mod requests;
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read, Write};
@@ -168,8 +170,12 @@ impl Worker {
         said
     }
 
+    pub fn address(&self) -> SocketAddr {
+        self.address.expect("a story on TCP")
+    }
+
     pub fn client(&self) -> Client {
-        Client::tcp(self.address.expect("a story on TCP"))
+        Client::tcp(self.address())
     }
 
     /// A client that the worker has accepted, told by its count of connections.
