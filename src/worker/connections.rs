@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU8, AtomicU64, fence};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use super::Config;
@@ -51,6 +51,8 @@ pub(crate) struct Connections {
     pub(crate) metrics: Metrics,
     pub(crate) idle_timeout: Duration,
     pub(crate) header_timeout: Duration,
+    /// Tells whoever waits for it that the drain has begun.
+    pub(crate) draining: CancellationToken,
     /// Ends the wait of every request at the deadline.
     pub(crate) deadline: CancellationToken,
     /// One permit a connection.
@@ -71,6 +73,7 @@ impl Connections {
             metrics: Metrics::new(),
             idle_timeout: config.idle_timeout,
             header_timeout: config.header_timeout,
+            draining: CancellationToken::new(),
             deadline: CancellationToken::new(),
             room: Arc::new(Semaphore::new(config.max_connections.min(Semaphore::MAX_PERMITS))),
             epoch: Instant::now(),
@@ -108,19 +111,32 @@ impl Connections {
     pub(crate) fn advance(&self, phase: Phase) {
         self.phase.fetch_max(phase as u8, Relaxed);
         fence(SeqCst);
+        self.lock().values().for_each(|track| track.wake());
+        if phase >= Phase::Draining {
+            self.draining.cancel();
+        }
         if phase == Phase::Deadline {
+            // First, so that none of them ends in time by being told of the deadline.
+            self.sever_tunnels();
             self.deadline.cancel();
         }
-        self.lock().values().for_each(|track| track.wake());
+    }
+
+    fn sever_tunnels(&self) {
+        for track in self.lock().values() {
+            if let Some(tunnel) = track.tunnel() {
+                tunnel.sever(track);
+            }
+        }
     }
 
     /// Enters a new connection into the books; it leaves them when the guard is dropped.
-    pub(crate) fn open(self: &Arc<Self>) -> Entry {
+    pub(crate) fn open(self: &Arc<Self>, place: OwnedSemaphorePermit) -> Entry {
         let id = self.last_id.fetch_add(1, Relaxed) + 1;
         let track = Arc::new(Track::new(id, self.clone()));
         self.metrics.accepted.inc();
         self.lock().insert(id, track.clone());
-        Entry { track }
+        Entry { track, _place: place }
     }
 
     /// Returns once no connection is open.
@@ -161,15 +177,23 @@ impl Connections {
     }
 }
 
-/// One connection's place in the books, also when its task panics.
+/// One connection's place in the books. It goes with the stream, whoever has that in the end, so
+/// that no connection is forgotten while it is open, nor remembered after.
 #[derive(Debug)]
 pub(crate) struct Entry {
     pub(crate) track: Arc<Track>,
+    _place: OwnedSemaphorePermit,
 }
 
 impl Drop for Entry {
     fn drop(&mut self) {
         let all = &self.track.all;
+        if let Some(tunnel) = self.track.tunnel() {
+            tunnel.let_go();
+        }
+        if all.phase() != Phase::Serving {
+            all.metrics.drained.inc();
+        }
         let mut open = all.lock();
         open.remove(&self.track.id);
         if open.is_empty() {
@@ -188,6 +212,10 @@ pub(crate) struct Census {
 impl Census {
     pub(crate) fn connections(&self) -> usize {
         self.states.iter().sum()
+    }
+
+    pub(crate) fn tunnels(&self) -> usize {
+        self.states[State::Tunnel as usize]
     }
 
     pub(crate) fn by_state(&self) -> impl Iterator<Item = (&'static str, usize)> {

@@ -28,12 +28,12 @@ pub struct Outcome {
     pub lingered: u64,
     /// Connections on which bytes arrived after we had closed them.
     pub lost: u64,
-    /// Requests that were refused or cut at the deadline.
+    /// Requests that were refused or cut at the deadline, and tunnels that were cut then.
     pub cut: u64,
 }
 
 impl Outcome {
-    /// 0, or 3 when requests were cut.
+    /// 0, or 3 when requests or tunnels were cut.
     pub fn exit_code(&self) -> ExitCode {
         if self.cut > 0 { ExitCode::from(3) } else { ExitCode::SUCCESS }
     }

@@ -4,7 +4,6 @@
 use std::io;
 use std::os::fd::AsFd;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -14,9 +13,9 @@ use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
+use super::connections::Entry;
 use super::framing::Framing;
 use super::stream::Stream;
-use super::track::Track;
 
 /// How long a client has to close its side once ours is closed.
 const CLOSE_LIMIT: Duration = Duration::from_secs(2);
@@ -24,8 +23,9 @@ const CLOSE_LIMIT: Duration = Duration::from_secs(2);
 /// A stream that is noted, can be looked at once more, and lingers when it is closed.
 #[derive(Debug)]
 pub(crate) struct Io {
+    /// Before the entry: what has left the books is closed.
     stream: Stream,
-    track: Arc<Track>,
+    entry: Entry,
     /// Bytes that were read before hyper was asked to.
     unread: Bytes,
     /// Follows what the kernel gives; `None`: it is not HTTP/1.
@@ -65,10 +65,10 @@ pub(crate) enum Look {
 }
 
 impl Io {
-    pub(crate) fn new(stream: Stream, track: Arc<Track>) -> Self {
+    pub(crate) fn new(stream: Stream, entry: Entry) -> Self {
         Self {
             stream,
-            track,
+            entry,
             unread: Bytes::new(),
             framing: Some(Framing::default()),
             refused: None,
@@ -80,7 +80,7 @@ impl Io {
     /// Puts bytes back in front: hyper had read them, or the sniff had.
     pub(crate) fn put_back(&mut self, bytes: Bytes) {
         if !bytes.is_empty() {
-            self.track.note_read(0);
+            self.entry.track.note_read(0);
         }
         self.unread = match self.unread.is_empty() {
             true => bytes,
@@ -95,7 +95,7 @@ impl Io {
             Ok((0, _)) => Look::End,
             Ok((read, _)) => {
                 bytes.truncate(self.follow(&bytes[..read]));
-                self.track.note_read(read);
+                self.entry.track.note_read(read);
                 self.put_back(bytes.into());
                 Look::Bytes
             }
@@ -117,7 +117,7 @@ impl Io {
         let Some(framing) = &mut self.framing else { return bytes.len() };
         let Err(fault) = framing.follow(bytes) else { return bytes.len() };
         if let Some(request) = fault.request {
-            self.track.note_malformed(request);
+            self.entry.track.note_malformed(request);
         }
         let bytes = Bytes::copy_from_slice(&bytes[fault.sound..]);
         self.refused = Some(Refused { instead: REFUSED_BY_HYPER, bytes });
@@ -125,14 +125,14 @@ impl Io {
     }
 
     /// Closes our side, reads on to the client's end, and returns how many bytes came too late.
-    pub(crate) async fn close(mut self) -> u64 {
+    pub(crate) async fn close(&mut self) -> u64 {
         let _ = self.shutdown().await;
         self.late_bytes
     }
 
     /// Writes a last response of our own, then closes.
     pub(crate) async fn refuse(mut self, response: &'static str) {
-        self.track.note_closing();
+        self.entry.track.note_closing();
         let written = tokio::time::timeout(CLOSE_LIMIT, self.write_all(response.as_bytes())).await;
         if matches!(written, Ok(Ok(()))) {
             self.close().await;
@@ -193,7 +193,7 @@ impl AsyncRead for Io {
             let length = self.unread.len().min(buffer.remaining());
             buffer.put_slice(&self.unread[..length]);
             self.unread.advance(length);
-            self.track.note_read(length);
+            self.entry.track.note_read(length);
             return Poll::Ready(Ok(()));
         }
         let before = buffer.filled().len();
@@ -201,7 +201,7 @@ impl AsyncRead for Io {
             ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
             let read = buffer.filled().len() - before;
             if read > 0 {
-                self.track.note_read(read);
+                self.entry.track.note_read(read);
             }
             let sound = self.follow(&buffer.filled()[before..]);
             buffer.set_filled(before + sound);
@@ -222,7 +222,7 @@ impl AsyncWrite for Io {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let written = ready!(Pin::new(&mut self.stream).poll_write(cx, bytes))?;
-        self.track.note_written(written);
+        self.entry.track.note_written(written);
         Poll::Ready(Ok(written))
     }
 
@@ -232,7 +232,7 @@ impl AsyncWrite for Io {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let written = ready!(Pin::new(&mut self.stream).poll_write_vectored(cx, slices))?;
-        self.track.note_written(written);
+        self.entry.track.note_written(written);
         Poll::Ready(Ok(written))
     }
 
@@ -242,13 +242,21 @@ impl AsyncWrite for Io {
 
     /// hyper flushes only when it has written all it had: that is when a response is out.
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.track.note_flushed();
+        let track = &self.entry.track;
+        track.note_flushed();
+        if let Some(tunnel) = track.tunnel() {
+            tunnel.open(self.stream.as_fd(), track);
+        }
         Poll::Ready(Ok(()))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.entry.track.is_tunnel() {
+            // What comes from the other side is for whoever has the tunnel to read.
+            return Pin::new(&mut self.stream).poll_shutdown(cx);
+        }
         if matches!(self.closing, Closing::Not) {
-            self.track.note_closing();
+            self.entry.track.note_closing();
             self.closing = match ready!(Pin::new(&mut self.stream).poll_shutdown(cx)) {
                 Ok(()) => Closing::Discarding(None),
                 Err(_) => Closing::Done,

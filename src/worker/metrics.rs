@@ -39,8 +39,12 @@ pub(crate) struct Metrics {
     pub(crate) lingered: Counter,
     /// Connections closed by us on which bytes arrived too late.
     pub(crate) lost: Counter,
-    /// Requests cut at the deadline.
+    /// Requests and tunnels cut at the deadline.
     pub(crate) cut: Counter,
+    /// Connections that were upgraded.
+    pub(crate) tunnels: Counter,
+    /// Those of them that the deadline cut.
+    pub(crate) tunnels_cut: Counter,
 }
 
 impl Metrics {
@@ -57,7 +61,9 @@ impl Metrics {
         let drained = counter("drained", "Connections served to their end after SIGTERM");
         let lingered = counter("lingered", "Connections closed idle at the end of the linger time");
         let lost = counter("lost", "Connections closed by us on which bytes arrived too late");
-        let cut = counter("cut", "Requests cut at the drain deadline");
+        let cut = counter("cut", "Requests and tunnels cut at the drain deadline");
+        let tunnels = counter("tunnels", "Connections that became tunnels (WebSockets and others)");
+        let tunnels_cut = counter("tunnels_cut", "Tunnels cut at the drain deadline");
         let latency = Histogram::new(LATENCY_BUCKETS);
         let help = "Time from a request's head to the end of its response";
         registry.register("request_duration_seconds", help, latency.clone());
@@ -78,6 +84,8 @@ impl Metrics {
             lingered,
             lost,
             cut,
+            tunnels,
+            tunnels_cut,
         }
     }
 

@@ -22,7 +22,7 @@
 //! ```
 //!
 //! Exit statuses: 0 everything accepted was answered; 1 it could not start or went wrong; 2 a bad
-//! flag or environment value; 3 the drain timeout (or a second SIGTERM) cut requests.
+//! flag or environment value; 3 the drain timeout (or a second SIGTERM) cut requests or tunnels.
 
 mod accept;
 mod address;
@@ -51,6 +51,7 @@ mod service;
 mod sniff;
 mod stream;
 mod track;
+mod tunnel;
 
 use std::process::ExitCode;
 use std::sync::Arc;

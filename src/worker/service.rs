@@ -118,9 +118,12 @@ fn finish<T, B: Body>(
 ) -> Poll<Result<Response<TrackedBody<B>>, BoxError>> {
     let Some(mut in_flight) = in_flight else { return Poll::Pending };
     let is_draining = in_flight.track().all.phase() != Phase::Serving;
-    if is_draining && protocol == Protocol::Http1 {
+    let is_http1 = protocol == Protocol::Http1;
+    if is_http1 && in_flight.upgrades_with(response.status()) {
+        in_flight.track().note_upgrade(in_flight.describe());
+    } else if is_draining && is_http1 {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-    } else if protocol == Protocol::Http2 {
+    } else if !is_http1 {
         response.headers_mut().remove(CONNECTION);
     }
     in_flight.answered(response.status());

@@ -7,10 +7,11 @@ pub mod client;
 pub mod http2;
 pub mod reference;
 pub mod requests;
+pub mod websocket;
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::path::PathBuf;
@@ -176,6 +177,13 @@ impl Worker {
 
     pub fn client(&self) -> Client {
         Client::tcp(self.address())
+    }
+
+    /// A connection for a client of another kind.
+    pub fn client_stream(&self) -> TcpStream {
+        let stream = TcpStream::connect(self.address.expect("a story on TCP")).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream
     }
 
     /// A client that the worker has accepted, told by its count of connections.
