@@ -31,7 +31,7 @@ use std::pin::pin;
 pub use config::{BadReadiness, FrontConfig, Readiness};
 pub use trust::{BadTrust, Trust};
 
-use crate::worker::{Error, Outcome, Worker};
+use crate::worker::{Error, Outcome, Serving, Worker};
 use app::App;
 use exchange::Limits;
 use proxy::Shared;
@@ -77,18 +77,21 @@ async fn serve(
         serving.leave().await;
         return Err(Error::AppEnded(how));
     }
-    let outcome = {
-        let mut drain = pin!(serving.drain());
-        tokio::select! {
-            outcome = &mut drain => outcome,
-            how = app.keep() => {
-                tracing::error!("the app {how} before its last request was answered");
-                drain.await
-            }
-        }
-    };
+    let (outcome, died) = drain(&mut serving, &mut app).await;
     app.stop(&mut serving.signals).await;
-    Ok(outcome)
+    died.map_or(Ok(outcome), |how| Err(Error::AppEnded(how)))
+}
+
+/// Drains, and tells how the app died if it did so before the end of that.
+async fn drain(serving: &mut Serving, app: &mut App) -> (Outcome, Option<String>) {
+    let mut drain = pin!(serving.drain());
+    tokio::select! {
+        outcome = &mut drain => (outcome, None),
+        how = app.keep() => {
+            tracing::error!("the app {how} before its last request was answered");
+            (drain.await, Some(how))
+        }
+    }
 }
 
 fn limits(config: &FrontConfig) -> Limits {

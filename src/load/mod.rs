@@ -14,6 +14,7 @@ mod class;
 mod client;
 mod connection;
 mod report;
+mod slow;
 mod style;
 mod tally;
 mod target;
@@ -31,6 +32,7 @@ use tokio::task::{JoinSet, LocalSet};
 
 pub use class::Class;
 pub use report::{Phase, Report};
+pub use slow::{Slow, SlowEnd, SlowRunning};
 pub use style::Style;
 pub use tally::{Sample, Tally};
 pub use target::{BadTarget, Target};

@@ -38,7 +38,7 @@ pub(crate) async fn serve<A: App>(mut io: Io, mut service: Tracked<A>, mut limit
     loop {
         let mut http = builder().serve_connection(TokioIo::new(io), service).with_upgrades();
         let verdict = match turn(&mut http, &mut limits).await {
-            Turn::Ended(result) => return note_end(&track, result),
+            Turn::Ended(result) => return end(http, &track, result),
             Turn::Over(verdict) => verdict,
         };
         if track.state() == State::Busy {
@@ -91,8 +91,14 @@ fn note_unread(track: &Track) {
     tracing::warn!(connection = track.id, "cut: a response that its client does not read");
 }
 
-fn note_end(track: &Track, result: hyper::Result<()>) {
-    if let Err(error) = result {
-        tracing::debug!(connection = track.id, "connection ended: {error}");
+/// A response whose body failed is reset, for an HTTP/1.0 client takes the end of the connection for
+/// that of the body.
+fn end<A: App>(http: Http1<A>, track: &Track, result: hyper::Result<()>) {
+    let Err(error) = result else { return };
+    tracing::debug!(connection = track.id, "connection ended: {error}");
+    if error.is_user()
+        && let Some(parts) = http.into_parts()
+    {
+        parts.io.into_inner().reset();
     }
 }

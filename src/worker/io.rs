@@ -14,6 +14,7 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
 use super::connections::Entry;
+use super::framing::Framing;
 use super::stream::Stream;
 
 /// How long a client has to close its side once ours is closed.
@@ -27,9 +28,24 @@ pub(crate) struct Io {
     entry: Entry,
     /// Bytes that were read before hyper was asked to.
     unread: Bytes,
+    /// Follows what the kernel gives; `None`: it is not HTTP/1.
+    framing: Option<Framing>,
+    refused: Option<Refused>,
     closing: Closing,
     late_bytes: u64,
 }
+
+/// Bytes that hyper must not read: in their place it reads some that it refuses wherever they come,
+/// and then the end. So the answer, and what happens to the requests before, stays its affair.
+#[derive(Debug)]
+struct Refused {
+    instead: &'static [u8],
+    bytes: Bytes,
+}
+
+/// A NUL is an error in every part of a head, a trailer or a chunk's size, a line feed without a
+/// carriage return in a chunk's extension; and hyper looks at a head only when it sees its end.
+const REFUSED_BY_HYPER: &[u8] = b"\0\n\r\n\r\n";
 
 /// Closing with unread bytes in the kernel resets the connection and can destroy the end of the
 /// last response, so our side is closed first and the client's is read to its end.
@@ -50,7 +66,15 @@ pub(crate) enum Look {
 
 impl Io {
     pub(crate) fn new(stream: Stream, entry: Entry) -> Self {
-        Self { stream, entry, unread: Bytes::new(), closing: Closing::Not, late_bytes: 0 }
+        Self {
+            stream,
+            entry,
+            unread: Bytes::new(),
+            framing: Some(Framing::default()),
+            refused: None,
+            closing: Closing::Not,
+            late_bytes: 0,
+        }
     }
 
     /// Puts bytes back in front: hyper had read them, or the sniff had.
@@ -70,7 +94,7 @@ impl Io {
         match recv(self.stream.as_fd(), &mut bytes, RecvFlags::DONTWAIT) {
             Ok((0, _)) => Look::End,
             Ok((read, _)) => {
-                bytes.truncate(read);
+                bytes.truncate(self.follow(&bytes[..read]));
                 self.entry.track.note_read(read);
                 self.put_back(bytes.into());
                 Look::Bytes
@@ -78,6 +102,26 @@ impl Io {
             Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => Look::Nothing,
             Err(_) => Look::End,
         }
+    }
+
+    /// From here on, what the client sends is no HTTP/1 (an upgrade, HTTP/2): all of it is passed on.
+    pub(crate) fn leave_http1(&mut self) {
+        self.framing = None;
+        if let Some(Refused { bytes, .. }) = self.refused.take() {
+            self.unread = [std::mem::take(&mut self.unread), bytes].concat().into();
+        }
+    }
+
+    /// How many of the bytes just read hyper may read.
+    fn follow(&mut self, bytes: &[u8]) -> usize {
+        let Some(framing) = &mut self.framing else { return bytes.len() };
+        let Err(fault) = framing.follow(bytes) else { return bytes.len() };
+        if let Some(request) = fault.request {
+            self.entry.track.note_malformed(request);
+        }
+        let bytes = Bytes::copy_from_slice(&bytes[fault.sound..]);
+        self.refused = Some(Refused { instead: REFUSED_BY_HYPER, bytes });
+        fault.sound
     }
 
     /// Closes our side, reads on to the client's end, and returns how many bytes came too late.
@@ -130,6 +174,15 @@ impl Io {
     }
 }
 
+impl Refused {
+    fn give_instead(&mut self, buffer: &mut ReadBuf<'_>) {
+        let length = self.instead.len().min(buffer.remaining());
+        let (now, later) = self.instead.split_at(length);
+        buffer.put_slice(now);
+        self.instead = later;
+    }
+}
+
 impl AsyncRead for Io {
     fn poll_read(
         mut self: Pin<&mut Self>,
@@ -144,10 +197,19 @@ impl AsyncRead for Io {
             return Poll::Ready(Ok(()));
         }
         let before = buffer.filled().len();
-        ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
-        let read = buffer.filled().len() - before;
-        if read > 0 {
-            self.entry.track.note_read(read);
+        if self.refused.is_none() {
+            ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
+            let read = buffer.filled().len() - before;
+            if read > 0 {
+                self.entry.track.note_read(read);
+            }
+            let sound = self.follow(&buffer.filled()[before..]);
+            buffer.set_filled(before + sound);
+        }
+        match &mut self.refused {
+            // An empty read would be the client's end.
+            Some(refused) if buffer.filled().len() == before => refused.give_instead(buffer),
+            _ => {}
         }
         Poll::Ready(Ok(()))
     }

@@ -35,6 +35,8 @@ mod drain;
 pub(crate) mod env;
 mod error;
 mod files;
+mod framing;
+mod head;
 mod http1;
 mod http2;
 mod identity;

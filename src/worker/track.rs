@@ -62,6 +62,9 @@ pub(crate) struct Track {
     /// Requests without an answer in the high half, requests in flight in the low one: both
     /// change together, and this is the hot path.
     requests: AtomicU64,
+    /// How many requests have begun, and the number of the one whose content is malformed.
+    begun: AtomicU64,
+    malformed: AtomicU64,
     is_fresh: AtomicBool,
     has_part_of_head: AtomicBool,
     is_unflushed: AtomicBool,
@@ -82,6 +85,8 @@ impl Track {
             id,
             all,
             requests: AtomicU64::new(0),
+            begun: AtomicU64::new(0),
+            malformed: AtomicU64::new(0),
             is_fresh: AtomicBool::new(true),
             has_part_of_head: AtomicBool::new(false),
             is_unflushed: AtomicBool::new(false),
@@ -120,7 +125,19 @@ impl Track {
 
     pub(crate) fn note_request(&self) {
         self.requests.fetch_add(UNANSWERED + IN_FLIGHT, Relaxed);
+        // Nobody else adds to it: a connection's requests begin one after the other.
+        self.begun.store(self.begun.load(Relaxed) + 1, Relaxed);
         self.has_part_of_head.store(false, Relaxed);
+    }
+
+    /// The content of this request (they are counted from 1) is malformed.
+    pub(crate) fn note_malformed(&self, request: u64) {
+        self.malformed.store(request, Relaxed);
+    }
+
+    /// Whether the content of the request that began last is malformed, as far as it arrived.
+    pub(crate) fn is_malformed(&self) -> bool {
+        self.malformed.load(Relaxed) == self.begun.load(Relaxed)
     }
 
     pub(crate) fn note_answered(&self) {
