@@ -22,6 +22,7 @@ mod proxy;
 mod ready;
 mod stream;
 mod trust;
+mod tunnel;
 mod upload;
 
 use std::ffi::OsString;
@@ -30,10 +31,11 @@ use std::pin::pin;
 pub use config::{BadReadiness, FrontConfig, Readiness};
 pub use trust::{BadTrust, Trust};
 
-use crate::worker::{Error, Outcome, Worker};
+use crate::worker::{Error, Outcome, Serving, Worker};
 use app::App;
 use exchange::Limits;
 use proxy::Shared;
+use tunnel::Tunnels;
 
 /// Starts the app that `command` runs and serves it until a signal ends the worker.
 ///
@@ -61,7 +63,8 @@ async fn serve(
     }
     let pool = app.pool().clone();
     tokio::spawn(pool.clone().sweep());
-    let proxies = Shared { pool, limits: limits(&config), trust: config.trust.into() };
+    let tunnels = Tunnels::new(opened.connections.clone(), config.tunnel_grace);
+    let proxies = Shared { pool, limits: limits(&config), trust: config.trust.into(), tunnels };
     let mut serving = opened.serve(move |peer| proxies.for_peer(peer));
 
     let died = tokio::select! {
@@ -74,18 +77,21 @@ async fn serve(
         serving.leave().await;
         return Err(Error::AppEnded(how));
     }
-    let outcome = {
-        let mut drain = pin!(serving.drain());
-        tokio::select! {
-            outcome = &mut drain => outcome,
-            how = app.keep() => {
-                tracing::error!("the app {how} before its last request was answered");
-                drain.await
-            }
-        }
-    };
+    let (outcome, died) = drain(&mut serving, &mut app).await;
     app.stop(&mut serving.signals).await;
-    Ok(outcome)
+    died.map_or(Ok(outcome), |how| Err(Error::AppEnded(how)))
+}
+
+/// Drains, and tells how the app died if it did so before the end of that.
+async fn drain(serving: &mut Serving, app: &mut App) -> (Outcome, Option<String>) {
+    let mut drain = pin!(serving.drain());
+    tokio::select! {
+        outcome = &mut drain => (outcome, None),
+        how = app.keep() => {
+            tracing::error!("the app {how} before its last request was answered");
+            (drain.await, Some(how))
+        }
+    }
 }
 
 fn limits(config: &FrontConfig) -> Limits {

@@ -15,6 +15,7 @@ mod client;
 mod connection;
 mod paced;
 mod report;
+mod slow;
 mod style;
 mod tally;
 mod target;
@@ -32,6 +33,7 @@ use tokio::task::{JoinSet, LocalSet};
 
 pub use class::Class;
 pub use report::{Phase, Report};
+pub use slow::{Slow, SlowEnd, SlowRunning};
 pub use style::{Style, pattern};
 pub use tally::{Sample, Tally};
 pub use target::{BadTarget, Target};

@@ -86,11 +86,8 @@ async fn accept<A: App>(
         let Ok(place) = connections.room.clone().acquire_owned().await else { return };
         match poll_fn(|cx| poll_any(&listeners, cx)).await {
             Ok((stream, peer)) => {
-                let (app, entry) = (app_for(&peer), connections.open());
-                tokio::spawn(async move {
-                    connection::serve(stream, app, entry).await;
-                    drop(place);
-                });
+                let (app, entry) = (app_for(&peer), connections.open(place));
+                tokio::spawn(connection::serve(stream, app, entry));
             }
             Err(error) => bear(&error).await,
         }

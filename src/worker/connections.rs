@@ -10,10 +10,10 @@
 use std::collections::HashMap;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::sync::atomic::{AtomicU8, AtomicU64, fence};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::{Duration, Instant};
 
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use super::Config;
@@ -52,12 +52,16 @@ pub(crate) struct Connections {
     pub(crate) linger: Duration,
     pub(crate) idle_timeout: Duration,
     pub(crate) header_timeout: Duration,
+    /// Tells whoever waits for it that the drain has begun.
+    pub(crate) draining: CancellationToken,
     /// Ends the wait of every request at the deadline.
     pub(crate) deadline: CancellationToken,
     /// One permit a connection.
     pub(crate) room: Arc<Semaphore>,
     pub(crate) epoch: Instant,
     phase: AtomicU8,
+    drain_timeout: Duration,
+    drain_end: OnceLock<Instant>,
     app: AtomicU8,
     bytes_moved: AtomicU64,
     last_id: AtomicU64,
@@ -73,9 +77,12 @@ impl Connections {
             linger: config.linger,
             idle_timeout: config.idle_timeout,
             header_timeout: config.header_timeout,
+            draining: CancellationToken::new(),
             deadline: CancellationToken::new(),
             room: Arc::new(Semaphore::new(config.max_connections.min(Semaphore::MAX_PERMITS))),
             epoch: Instant::now(),
+            drain_timeout: config.drain_timeout,
+            drain_end: OnceLock::new(),
             phase: AtomicU8::new(Phase::Serving as u8),
             app: AtomicU8::new(AppState::Up as u8),
             bytes_moved: AtomicU64::new(0),
@@ -110,19 +117,39 @@ impl Connections {
     pub(crate) fn advance(&self, phase: Phase) {
         self.phase.fetch_max(phase as u8, Relaxed);
         fence(SeqCst);
+        self.lock().values().for_each(|track| track.wake());
+        if phase >= Phase::Draining {
+            self.drain_end.get_or_init(|| Instant::now() + self.drain_timeout);
+            self.draining.cancel();
+        }
         if phase == Phase::Deadline {
+            // First, so that none of them ends in time by being told of the deadline.
+            self.sever_tunnels();
             self.deadline.cancel();
         }
-        self.lock().values().for_each(|track| track.wake());
+    }
+
+    /// Until the drain's deadline; before the drain there is no end to it.
+    pub(crate) fn time_left(&self) -> Duration {
+        let until = |end: &Instant| end.saturating_duration_since(Instant::now());
+        self.drain_end.get().map_or(Duration::MAX, until)
+    }
+
+    fn sever_tunnels(&self) {
+        for track in self.lock().values() {
+            if let Some(tunnel) = track.tunnel() {
+                tunnel.sever(track);
+            }
+        }
     }
 
     /// Enters a new connection into the books; it leaves them when the guard is dropped.
-    pub(crate) fn open(self: &Arc<Self>) -> Entry {
+    pub(crate) fn open(self: &Arc<Self>, place: OwnedSemaphorePermit) -> Entry {
         let id = self.last_id.fetch_add(1, Relaxed) + 1;
         let track = Arc::new(Track::new(id, self.clone()));
         self.metrics.accepted.inc();
         self.lock().insert(id, track.clone());
-        Entry { track }
+        Entry { track, _place: place }
     }
 
     /// Returns once no connection is open.
@@ -163,15 +190,23 @@ impl Connections {
     }
 }
 
-/// One connection's place in the books, also when its task panics.
+/// One connection's place in the books. It goes with the stream, whoever has that in the end, so
+/// that no connection is forgotten while it is open, nor remembered after.
 #[derive(Debug)]
 pub(crate) struct Entry {
     pub(crate) track: Arc<Track>,
+    _place: OwnedSemaphorePermit,
 }
 
 impl Drop for Entry {
     fn drop(&mut self) {
         let all = &self.track.all;
+        if let Some(tunnel) = self.track.tunnel() {
+            tunnel.let_go();
+        }
+        if all.phase() != Phase::Serving {
+            all.metrics.drained.inc();
+        }
         let mut open = all.lock();
         open.remove(&self.track.id);
         if open.is_empty() {
@@ -190,6 +225,10 @@ pub(crate) struct Census {
 impl Census {
     pub(crate) fn connections(&self) -> usize {
         self.states.iter().sum()
+    }
+
+    pub(crate) fn tunnels(&self) -> usize {
+        self.states[State::Tunnel as usize]
     }
 
     pub(crate) fn by_state(&self) -> impl Iterator<Item = (&'static str, usize)> {

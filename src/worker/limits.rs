@@ -47,7 +47,7 @@ impl Limits {
         self.track.register(cx);
         let (state, phase) = (self.track.state(), self.track.all.phase());
         match (phase, state) {
-            (_, State::Closing) => return Poll::Pending,
+            (_, State::Closing | State::Tunnel) => return Poll::Pending,
             (Phase::Deadline, _) => return Poll::Ready(Verdict::Deadline),
             _ => {}
         }

@@ -22,7 +22,7 @@
 //! ```
 //!
 //! Exit statuses: 0 everything accepted was answered; 1 it could not start or went wrong; 2 a bad
-//! flag or environment value; 3 the drain timeout (or a second SIGTERM) cut requests.
+//! flag or environment value; 3 the drain timeout (or a second SIGTERM) cut requests or tunnels.
 
 mod accept;
 mod address;
@@ -35,6 +35,8 @@ mod drain;
 pub(crate) mod env;
 mod error;
 mod files;
+mod framing;
+mod head;
 mod http1;
 mod http2;
 mod identity;
@@ -49,6 +51,7 @@ mod service;
 mod sniff;
 mod stream;
 mod track;
+mod tunnel;
 
 use std::process::ExitCode;
 use std::sync::Arc;

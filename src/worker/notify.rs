@@ -96,7 +96,12 @@ fn status(connections: &Connections) -> String {
         (Phase::Serving, _) => {
             format!("serving: {requests} requests in flight, {open} connections")
         }
-        _ => format!("draining: {requests} requests, {open} connections"),
+        _ => match census.tunnels() {
+            0 => format!("draining: {requests} requests, {open} connections"),
+            some => {
+                format!("draining: {requests} requests, {open} connections, {some} of them tunnels")
+            }
+        },
     }
 }
 
