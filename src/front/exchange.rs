@@ -20,6 +20,7 @@ use hyper::{Request, Response};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::answers::NoAnswer;
+use super::config::FrontConfig;
 use super::pool::{AppConnection, Pool};
 use super::upload::{Source, Upload};
 
@@ -36,6 +37,13 @@ pub(crate) struct Limits {
     pub(crate) timeout: Duration,
     /// Until an app that is down is there again.
     pub(crate) hold: Duration,
+}
+
+impl Limits {
+    pub(crate) fn of(config: &FrontConfig) -> Self {
+        let hold = if config.restart { config.hold } else { Duration::ZERO };
+        Self { timeout: config.timeout, hold }
+    }
 }
 
 /// A request on its way.
