@@ -11,18 +11,13 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use axum::Router;
-use axum::body::Body;
-use axum::extract::Request;
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade};
-use axum::http::StatusCode;
-use axum::response::Response;
 use axum::routing::get;
-use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
 use rollctl::worker::{self, About, Config, Worker};
 use rustix::process::Signal;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use worker_support::client::{Client, End, get as request, is_last, is_ok};
+use worker_support::upgrades::{UPGRADE, echo, is_upgraded, raw};
 use worker_support::websocket::WebSocketClient;
 use worker_support::{Start, unix_listener};
 
@@ -58,12 +53,6 @@ fn app(about: About) -> Router {
         .route("/raw", get(raw))
 }
 
-async fn echo(mut socket: WebSocket) {
-    while let Some(Ok(message)) = socket.recv().await {
-        let _ = socket.send(message).await;
-    }
-}
-
 async fn echo_until_the_drain(mut socket: WebSocket, about: About) {
     tokio::select! {
         () = about.draining() => {}
@@ -77,37 +66,6 @@ async fn echo_until_the_drain(mut socket: WebSocket, about: About) {
 async fn never_look(socket: WebSocket) {
     pending::<()>().await;
     drop(socket);
-}
-
-/// Sends back what comes; at the word `done` it closes its side, and logs what still comes.
-async fn raw(mut request: Request) -> Response {
-    let upgrade = hyper::upgrade::on(&mut request);
-    tokio::spawn(async move {
-        let mut stream = TokioIo::new(upgrade.await.unwrap());
-        let mut bytes = [0; 64];
-        while let Ok(length @ 1..) = stream.read(&mut bytes).await {
-            match &bytes[..length] {
-                b"done" => stream.shutdown().await.unwrap(),
-                bytes => match stream.write_all(bytes).await {
-                    Ok(()) => {}
-                    Err(_) => eprintln!("heard {:?}", String::from_utf8_lossy(bytes)),
-                },
-            }
-        }
-        let _ = stream.write_all(b"bye").await;
-    });
-    let response = Response::builder().status(StatusCode::SWITCHING_PROTOCOLS);
-    response.header("connection", "upgrade").header("upgrade", "raw").body(Body::empty()).unwrap()
-}
-
-const UPGRADE: &str = "GET /raw HTTP/1.1\r\nhost: test\r\n\
-    connection: upgrade\r\nupgrade: raw\r\n\r\n";
-
-#[track_caller]
-fn is_upgraded(client: &mut Client) {
-    let head = client.reads_until(b"\r\n\r\n");
-    assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
-    assert!(head.contains("connection: upgrade\r\n"), "{head}");
 }
 
 #[test]

@@ -25,11 +25,11 @@ pub(crate) struct Download {
 impl Download {
     pub(crate) fn new(
         body: Incoming,
-        connection: AppConnection,
+        connection: Option<AppConnection>,
         pool: Arc<Pool>,
         upload: Option<Arc<Source>>,
     ) -> Self {
-        Self { body, has_ended: false, connection: Some(connection), pool, upload }
+        Self { body, has_ended: false, connection, pool, upload }
     }
 }
 

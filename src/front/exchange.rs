@@ -15,6 +15,7 @@ use std::time::Duration;
 use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
 use hyper::http::request::Parts;
+use hyper::upgrade::OnUpgrade;
 use hyper::{Request, Response};
 use tokio::time::{Instant, sleep, timeout};
 
@@ -44,6 +45,8 @@ pub(crate) struct Exchange {
     pub(crate) head: Parts,
     pub(crate) body: Option<Arc<Source>>,
     pub(crate) is_held: bool,
+    /// The client would like to change the protocol.
+    pub(crate) upgrade: Option<OnUpgrade>,
 }
 
 /// The response and the connection it is still read from.

@@ -22,6 +22,7 @@ mod proxy;
 mod ready;
 mod stream;
 mod trust;
+mod tunnel;
 mod upload;
 
 use std::ffi::OsString;
@@ -34,6 +35,7 @@ use crate::worker::{Error, Outcome, Serving, Worker};
 use app::App;
 use exchange::Limits;
 use proxy::Shared;
+use tunnel::Tunnels;
 
 /// Starts the app that `command` runs and serves it until a signal ends the worker.
 ///
@@ -61,7 +63,8 @@ async fn serve(
     }
     let pool = app.pool().clone();
     tokio::spawn(pool.clone().sweep());
-    let proxies = Shared { pool, limits: limits(&config), trust: config.trust.into() };
+    let tunnels = Tunnels::new(opened.connections.clone(), config.tunnel_grace);
+    let proxies = Shared { pool, limits: limits(&config), trust: config.trust.into(), tunnels };
     let mut serving = opened.serve(move |peer| proxies.for_peer(peer));
 
     let died = tokio::select! {

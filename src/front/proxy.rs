@@ -10,8 +10,10 @@ use hyper::body::{Body as _, Incoming};
 use hyper::ext::on_informational;
 use hyper::header::{EXPECT, HeaderValue};
 use hyper::http::Extensions;
+use hyper::http::request::Parts;
 use hyper::service::Service;
-use hyper::{Method, Request, Response, StatusCode};
+use hyper::upgrade::OnUpgrade;
+use hyper::{Request, Response, StatusCode};
 
 use super::answers::NoAnswer;
 use super::download::Download;
@@ -20,6 +22,7 @@ use super::head;
 use super::origin::Origin;
 use super::pool::Pool;
 use super::trust::Trust;
+use super::tunnel::Tunnels;
 use super::upload::Source;
 use crate::worker::Peer;
 
@@ -32,6 +35,7 @@ pub(crate) struct Shared {
     pub(crate) pool: Arc<Pool>,
     pub(crate) limits: Limits,
     pub(crate) trust: Arc<Trust>,
+    pub(crate) tunnels: Tunnels,
 }
 
 /// The proxy as one client sees it.
@@ -69,42 +73,49 @@ impl Proxy {
     }
 
     async fn forward(&self, request: Request<Incoming>) -> Result<Response<Body>, NoAnswer> {
-        let mut exchange = self.exchange(request)?;
-        let (response, connection) = exchange.answer().await?;
-        let Exchange { pool, body: upload, .. } = exchange;
-        let (mut head, body) = response.into_parts();
-        if head.status == StatusCode::SWITCHING_PROTOCOLS {
-            return Err(NoAnswer::Unasked);
+        let mut exchange = self.exchange(request);
+        let (mut response, connection) = exchange.answer().await?;
+        let Exchange { pool, body: upload, upgrade, .. } = exchange;
+        let mut connection = Some(connection);
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            let client = upgrade.ok_or(NoAnswer::Unasked)?;
+            self.shared.tunnels.open(client, &mut response);
+            // No other request's, from here on.
+            connection = None;
         }
+        let (mut head, body) = response.into_parts();
         head::to_client(head.status, &mut head.headers);
         let body = Download::new(body, connection, pool, upload);
         Ok(Response::from_parts(head, Either::Left(body)))
     }
 
-    fn exchange(&self, request: Request<Incoming>) -> Result<Exchange, NoAnswer> {
+    fn exchange(&self, request: Request<Incoming>) -> Exchange {
         let (mut head, body) = request.into_parts();
-        if head.method == Method::CONNECT {
-            return Err(NoAnswer::Connect);
-        }
-        // What hyper has noted there is about the client's connection.
+        let upgrade = head.extensions.remove::<OnUpgrade>();
+        // What else hyper has noted there is about the client's connection.
         head.extensions = Extensions::new();
-        let is_held = head.headers.get(EXPECT).is_some_and(is_continue);
-        let body = Source::new(body, is_held);
-        head::to_app(&mut head, body.is_some());
+        let waits = head.headers.get(EXPECT).is_some_and(is_continue);
+        let body = Source::new(body, waits);
+        let upgrade = head::to_app(&mut head, body.is_some()).and(upgrade);
         self.origin.stamp(&mut head.headers);
-        let is_held = is_held && body.is_some();
-        if let (true, Some(body)) = (is_held, body.clone()) {
-            let mut request = Request::from_parts(head, ());
-            on_informational(&mut request, move |response| {
-                if response.status() == StatusCode::CONTINUE {
-                    body.release();
-                }
-            });
-            head = request.into_parts().0;
+        let held = body.clone().filter(|_| waits);
+        if let Some(body) = held.clone() {
+            release_when_told(&mut head, body);
         }
         let Shared { pool, limits, .. } = self.shared.clone();
-        Ok(Exchange { pool, limits, head, body, is_held })
+        Exchange { pool, limits, head, body, is_held: held.is_some(), upgrade }
     }
+}
+
+/// Lets the body go when the app says 100 (Continue).
+fn release_when_told(head: &mut Parts, body: Arc<Source>) {
+    let mut request = Request::new(());
+    on_informational(&mut request, move |response| {
+        if response.status() == StatusCode::CONTINUE {
+            body.release();
+        }
+    });
+    head.extensions = request.into_parts().0.extensions;
 }
 
 fn is_continue(expect: &HeaderValue) -> bool {

@@ -10,7 +10,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::sync::atomic::{AtomicU8, AtomicU64, fence};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
@@ -59,6 +59,8 @@ pub(crate) struct Connections {
     pub(crate) room: Arc<Semaphore>,
     pub(crate) epoch: Instant,
     phase: AtomicU8,
+    drain_timeout: Duration,
+    drain_end: OnceLock<Instant>,
     app: AtomicU8,
     bytes_moved: AtomicU64,
     last_id: AtomicU64,
@@ -77,6 +79,8 @@ impl Connections {
             deadline: CancellationToken::new(),
             room: Arc::new(Semaphore::new(config.max_connections.min(Semaphore::MAX_PERMITS))),
             epoch: Instant::now(),
+            drain_timeout: config.drain_timeout,
+            drain_end: OnceLock::new(),
             phase: AtomicU8::new(Phase::Serving as u8),
             app: AtomicU8::new(AppState::Up as u8),
             bytes_moved: AtomicU64::new(0),
@@ -113,6 +117,7 @@ impl Connections {
         fence(SeqCst);
         self.lock().values().for_each(|track| track.wake());
         if phase >= Phase::Draining {
+            self.drain_end.get_or_init(|| Instant::now() + self.drain_timeout);
             self.draining.cancel();
         }
         if phase == Phase::Deadline {
@@ -120,6 +125,12 @@ impl Connections {
             self.sever_tunnels();
             self.deadline.cancel();
         }
+    }
+
+    /// Until the drain's deadline; before the drain there is no end to it.
+    pub(crate) fn time_left(&self) -> Duration {
+        let until = |end: &Instant| end.saturating_duration_since(Instant::now());
+        self.drain_end.get().map_or(Duration::MAX, until)
     }
 
     fn sever_tunnels(&self) {

@@ -30,6 +30,8 @@ pub struct Outcome {
     pub lost: u64,
     /// Requests that were refused or cut at the deadline, and tunnels that were cut then.
     pub cut: u64,
+    /// WebSockets of a fronted app that were closed with 1001.
+    pub going_away: u64,
 }
 
 impl Outcome {
@@ -107,14 +109,17 @@ fn outcome(connections: &Connections) -> Outcome {
         lingered: metrics.lingered.get(),
         lost: metrics.lost.get(),
         cut: metrics.cut.get(),
+        going_away: metrics.going_away.get(),
     };
-    let Outcome { drained, lingered, lost, cut } = outcome;
+    let Outcome { drained, lingered, lost, cut, going_away } = outcome;
     tracing::info!(
         drained,
         lingered,
         lost,
         cut,
-        "drained {drained} connections: {lingered} lingered, {lost} lost, {cut} requests cut"
+        going_away,
+        "drained {drained} connections: {lingered} lingered, {lost} lost, {cut} requests cut, \
+         {going_away} WebSockets closed"
     );
     outcome
 }

@@ -45,6 +45,8 @@ pub(crate) struct Metrics {
     pub(crate) tunnels: Counter,
     /// Those of them that the deadline cut.
     pub(crate) tunnels_cut: Counter,
+    /// WebSockets whose clients were told that the worker goes away.
+    pub(crate) going_away: Counter,
 }
 
 impl Metrics {
@@ -64,6 +66,8 @@ impl Metrics {
         let cut = counter("cut", "Requests and tunnels cut at the drain deadline");
         let tunnels = counter("tunnels", "Connections that became tunnels (WebSockets and others)");
         let tunnels_cut = counter("tunnels_cut", "Tunnels cut at the drain deadline");
+        let help = "WebSockets closed with 1001 in the drain";
+        let going_away = counter("tunnels_going_away", help);
         let latency = Histogram::new(LATENCY_BUCKETS);
         let help = "Time from a request's head to the end of its response";
         registry.register("request_duration_seconds", help, latency.clone());
@@ -86,6 +90,7 @@ impl Metrics {
             cut,
             tunnels,
             tunnels_cut,
+            going_away,
         }
     }
 

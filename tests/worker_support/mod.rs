@@ -7,6 +7,7 @@ pub mod client;
 pub mod http2;
 pub mod reference;
 pub mod requests;
+pub mod upgrades;
 pub mod websocket;
 
 use std::fs::{self, File};

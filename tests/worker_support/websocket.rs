@@ -25,6 +25,14 @@ impl WebSocketClient {
         assert_eq!(self.socket.read().unwrap(), Message::text(text));
     }
 
+    /// Sends to an echo until nothing more goes, for nobody reads what comes back.
+    pub fn sends_without_reading(&mut self) {
+        let message = Message::binary(vec![0; 1 << 20]);
+        let stall = std::time::Duration::from_millis(500);
+        self.socket.get_ref().set_write_timeout(Some(stall)).unwrap();
+        while self.socket.send(message.clone()).is_ok() {}
+    }
+
     /// Ends it as the protocol says: a Close each way, then the server closes.
     #[track_caller]
     pub fn says_goodbye(&mut self) {
