@@ -83,9 +83,6 @@ impl Proxy {
             connection = None;
         }
         let (mut head, body) = response.into_parts();
-        if head.status == StatusCode::SWITCHING_PROTOCOLS {
-            return Err(NoAnswer::Unasked);
-        }
         head::to_client(head.status, &mut head.headers);
         let body = Download::new(body, connection, pool, upload);
         Ok(Response::from_parts(head, Either::Left(body)))
