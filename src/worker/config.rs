@@ -10,7 +10,8 @@ use super::{Address, DrainMode, DrainStatus, Error};
 #[non_exhaustive]
 pub struct Config {
     /// How long idle connections are still served after SIGTERM, each response saying
-    /// `Connection: close` (`WORKER_LINGER`, default 10 s).
+    /// `Connection: close`; after a response that had begun before, from its end
+    /// (`WORKER_LINGER`, default 10 s).
     pub linger: Duration,
     /// When requests still in flight are cut after SIGTERM (`WORKER_DRAIN_TIMEOUT`, default 30 s).
     pub drain_timeout: Duration,

@@ -30,7 +30,7 @@ pub(crate) enum Phase {
     Serving,
     /// Nothing is accepted; everything that was is served, and each response says it is the last.
     Draining,
-    /// Idle connections are closed, after one more look.
+    /// Connections that have been idle for the linger time are closed, after one more look.
     LingerOver,
     /// Whatever is left is refused or cut.
     Deadline,
@@ -50,6 +50,7 @@ pub(crate) enum AppState {
 pub(crate) struct Connections {
     pub(crate) identity: Identity,
     pub(crate) metrics: Metrics,
+    pub(crate) linger: Duration,
     pub(crate) idle_timeout: Duration,
     pub(crate) header_timeout: Duration,
     /// What requests get that come in the drain; `None`: they are served.
@@ -76,6 +77,7 @@ impl Connections {
         Arc::new(Self {
             identity: Identity::new(config),
             metrics: Metrics::new(),
+            linger: config.linger,
             idle_timeout: config.idle_timeout,
             header_timeout: config.header_timeout,
             refusal: (config.drain_mode == DrainMode::Refuse).then_some(config.drain_status.0),
