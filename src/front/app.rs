@@ -68,10 +68,10 @@ impl App {
                 command.env("SOCKET_PATH", path);
             }
         }
-        tracing::info!("the app is starting at {place}");
         notify::say(&format!("STATUS=starting: waiting for the app at {place}"));
         let pool = Pool::new(place);
         let app = Self::run(config, Reach::Proxied(pool.clone()), command, connections)?;
+        tracing::info!(pid = app.process.id(), "the app is starting at {}", pool.place());
         Ok((app, pool))
     }
 
@@ -85,9 +85,10 @@ impl App {
         let command = process::command_with_sockets(words, sockets);
         let command =
             command.map_err(|error| Error::AppStart(name(words), io::Error::other(error)))?;
-        tracing::info!("the app is starting on the inherited sockets");
         notify::say("STATUS=starting: waiting for the app");
-        Self::run(config, Reach::Direct, command, connections)
+        let app = Self::run(config, Reach::Direct, command, connections)?;
+        tracing::info!(pid = app.process.id(), "the app is starting on the inherited sockets");
+        Ok(app)
     }
 
     fn run(

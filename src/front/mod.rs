@@ -71,7 +71,7 @@ async fn serve(
 
     if let Some(how) = died(&mut app, &mut serving.signals).await {
         // Its connections are answered 502 by now; siblings serve what comes next.
-        serving.leave().await;
+        serving.drain().await;
         return Err(Error::AppEnded(how));
     }
     let (outcome, died) = drain(&mut serving, &mut app).await;

@@ -50,7 +50,7 @@ pub(crate) enum AppState {
 pub(crate) struct Connections {
     pub(crate) identity: Identity,
     pub(crate) metrics: Metrics,
-    pub(crate) linger: Duration,
+    linger: Duration,
     pub(crate) idle_timeout: Duration,
     pub(crate) header_timeout: Duration,
     /// What requests get that come in the drain; `None`: they are served.
@@ -108,6 +108,12 @@ impl Connections {
     /// The status that a new request gets in the place of an answer, in the drain.
     pub(crate) fn refusal(&self) -> Option<StatusCode> {
         self.refusal.filter(|_| self.phase() != Phase::Serving)
+    }
+
+    /// How long connections are served after SIGTERM; what comes for an app that is down had better
+    /// go to a sibling at once.
+    pub(crate) fn linger(&self) -> Duration {
+        if self.app() == AppState::Down { Duration::ZERO } else { self.linger }
     }
 
     pub(crate) fn app(&self) -> AppState {

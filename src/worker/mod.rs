@@ -56,7 +56,6 @@ mod tunnel;
 
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Buf;
 use http_body::Body;
@@ -262,13 +261,6 @@ pub(crate) struct Serving {
 }
 
 impl Serving {
-    /// As [`Serving::drain`], but closes idle connections at once: what comes on them could not be
-    /// served.
-    pub(crate) async fn leave(&mut self) -> Outcome {
-        self.config.linger = Duration::ZERO;
-        self.drain().await
-    }
-
     /// Accepts no more, and serves what was accepted to its end or to the deadline.
     pub(crate) async fn drain(&mut self) -> Outcome {
         self.connections.advance(Phase::Draining);
