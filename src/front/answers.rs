@@ -20,6 +20,9 @@ pub(crate) enum NoAnswer {
     /// It broke the connection off, or its answer was no HTTP.
     #[error("the app broke off: {0}")]
     Broken(hyper::Error),
+    /// The client's body broke off, or was no HTTP.
+    #[error("the client's body ended before its end: {0}")]
+    BadBody(hyper::Error),
     /// It changed to a protocol that nobody had asked for.
     #[error("the app changed the protocol unasked")]
     Unasked,
@@ -32,6 +35,7 @@ impl NoAnswer {
     fn status(&self) -> StatusCode {
         match self {
             Self::Down(_) | Self::Broken(_) | Self::Unasked => StatusCode::BAD_GATEWAY,
+            Self::BadBody(_) => StatusCode::BAD_REQUEST,
             Self::Held(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Late(_) => StatusCode::GATEWAY_TIMEOUT,
         }

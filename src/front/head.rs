@@ -75,6 +75,8 @@ fn set_host(head: &mut Parts) {
         let path = head.uri.path_and_query().cloned();
         head.uri = Uri::from(path.unwrap_or_else(|| PathAndQuery::from_static("/")));
     }
+    // A client of HTTP/1.0 may name none, but HTTP/1.1, which goes to the app, must.
+    head.headers.entry(HOST).or_insert(HeaderValue::from_static("localhost"));
 }
 
 /// HTTP/2 clients may send cookies one by one (RFC 9113, 8.2.3).

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http_body_util::{Either, Full};
-use hyper::body::{Body as _, Incoming};
+use hyper::body::Incoming;
 use hyper::ext::on_informational;
 use hyper::header::{EXPECT, HeaderValue};
 use hyper::http::Extensions;
@@ -19,7 +19,7 @@ use super::answers::NoAnswer;
 use super::download::Download;
 use super::exchange::{Exchange, Limits};
 use super::head;
-use super::origin::Origin;
+use super::origin::{self, Origin};
 use super::pool::Pool;
 use super::trust::Trust;
 use super::tunnel::Tunnels;
@@ -63,29 +63,33 @@ impl Service<Request<Incoming>> for Proxy {
 
 impl Proxy {
     async fn respond(self, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
-        let has_body = !request.body().is_end_stream();
-        let what = request.method().clone();
-        let response = self.forward(request).await.unwrap_or_else(|no_answer| {
-            tracing::warn!("{what}: {no_answer}");
+        let mut exchange = self.exchange(request);
+        let response = self.forward(&mut exchange).await.unwrap_or_else(|no_answer| {
+            let (head, has_body) = (&exchange.head, exchange.body.is_some());
+            tracing::warn!(
+                request_id = origin::request_id(&head.headers),
+                "{} {}: {no_answer}",
+                head.method,
+                head.uri
+            );
             no_answer.response(has_body).map(Either::Right)
         });
         Ok(response)
     }
 
-    async fn forward(&self, request: Request<Incoming>) -> Result<Response<Body>, NoAnswer> {
-        let mut exchange = self.exchange(request);
+    async fn forward(&self, exchange: &mut Exchange) -> Result<Response<Body>, NoAnswer> {
         let (mut response, connection) = exchange.answer().await?;
-        let Exchange { pool, body: upload, upgrade, .. } = exchange;
         let mut connection = Some(connection);
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            let client = upgrade.ok_or(NoAnswer::Unasked)?;
+            let client = exchange.upgrade.take().ok_or(NoAnswer::Unasked)?;
             self.shared.tunnels.open(client, &mut response);
             // No other request's, from here on.
             connection = None;
         }
         let (mut head, body) = response.into_parts();
         head::to_client(head.status, &mut head.headers);
-        let body = Download::new(body, connection, pool, upload);
+        let upload = exchange.body.take();
+        let body = Download::new(body, connection, exchange.pool.clone(), upload);
         Ok(Response::from_parts(head, Either::Left(body)))
     }
 

@@ -70,7 +70,7 @@ impl Limits {
     /// A response that began before SIGTERM and outlasted the linger time could not say that it is
     /// the last: its client counts on the connection, and may be using it just now.
     fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<Verdict> {
-        let due = Instant::from_std(self.track.quiet_since()) + self.track.all.linger;
+        let due = Instant::from_std(self.track.quiet_since()) + self.track.all.linger();
         let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(due)));
         if timer.deadline() != due {
             timer.as_mut().reset(due);
