@@ -45,5 +45,4 @@ fn are_closed_by_1001(app: &App, front: impl FnOnce(&Stage) -> String) {
     assert_eq!(told["codes"].as_object().unwrap().len(), 1, "{told}");
     assert_eq!(told["failed"].as_array().unwrap().len(), 0, "{told}");
     assert_eq!(told["connects"], closed + CLIENTS as u64, "{told}");
-    println!("{}: {told}", app.name);
 }
