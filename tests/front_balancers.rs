@@ -71,6 +71,8 @@ const UPLOAD: usize = 256 * 1024;
 
 fn all_sorts(front: &str) -> Load {
     readers(front)
+        .clients(1, Style::download("/download", 32 << 20, LONG))
+        .clients(1, Style::events("/events", 21, LONG / 20))
         .clients(6, Style::post("/echo", 1024).think(THOUGHT))
         .clients(1, Style::upload("/upload", UPLOAD, LONG).expect(format!("{UPLOAD} bytes\n")))
 }
@@ -80,8 +82,6 @@ fn readers(front: &str) -> Load {
         .clients(6, Style::get("/").think(THOUGHT))
         .clients(2, Style::connect("/").think(THOUGHT))
         .clients(4, Style::slow(Duration::from_millis(100)))
-        .clients(1, Style::download("/download", 32 << 20, LONG))
-        .clients(1, Style::events("/events", 21, LONG / 20))
 }
 
 fn roll_unseen(stage: &Stage, load: Load) {
