@@ -13,7 +13,7 @@ FEDORA := systemd dbus-daemon util-linux findutils
 PREFIX ?= /usr
 UNITDIR ?= /usr/lib/systemd/system
 
-.PHONY: help demo test install needs
+.PHONY: help demo test install needs apps
 help:
 	@sed -n 's/^# make/make/p' Makefile
 
@@ -21,7 +21,7 @@ demo: needs
 	$(CARGO) build --locked --release --all-features --bins
 	$(CARGO) run --locked --release --all-features --example demo
 
-test: needs
+test: needs apps
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-features --all-targets -- -D warnings
 	$(CARGO) test --locked --all-features
@@ -34,6 +34,10 @@ install:
 	install -D -m 644 -t $(DESTDIR)$(UNITDIR) units/*
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/rollctl README.md CHANGELOG.md
 	[ -n "$(DESTDIR)" ] || systemctl daemon-reload
+
+# Real apps and balancers for the tests, into target/real; tests say what they miss, in CI they fail.
+apps:
+	@tests/apps/install
 
 needs:
 	@missing=; for program in $(PROGRAMS); do \

@@ -82,3 +82,30 @@ fn another_sigterm_ends_the_grace() {
     let log = worker.ends_well();
     assert!(log.contains("told to go once more: killing the app"), "{log}");
 }
+
+#[test]
+fn in_refuse_mode_a_balancer_is_told_to_go_elsewhere() {
+    for status in ["502", "503"] {
+        let options = format!("--drain-mode refuse --drain-status {status}");
+        let worker = Start::fronting(&options).ready();
+        let (mut busy, mut idle, mut fresh) =
+            (worker.client(), worker.client(), worker.accepted_client());
+        busy.sends(get("/slow?500"));
+        is_ok(&idle.asks("/"));
+        worker.logs("GET /slow");
+        worker.is_told_to_go();
+        for client in [&mut idle, &mut fresh] {
+            client.sends("POST /swallow HTTP/1.1\r\nhost: test\r\ncontent-length: 2\r\n\r\nhi");
+            let response = client.reads();
+            assert!(response.starts_with(&format!("HTTP/1.1 {status} ")), "{response}");
+            assert!(response.contains("connection: close\r\n"), "{response}");
+            assert!(response.contains("retry-after: 1\r\n"), "{response}");
+        }
+        assert_eq!(worker.metric("worker_refused_total"), 2);
+        // What had come before is served.
+        is_last(&busy.reads());
+        drop((busy, idle, fresh));
+        let log = worker.ends_well();
+        assert!(!log.contains("POST"), "a refused request reached the app: {log}");
+    }
+}

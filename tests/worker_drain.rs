@@ -151,6 +151,25 @@ fn a_last_look_finds_the_request_that_came_with_the_end_of_the_linger_time() {
 }
 
 #[test]
+fn a_response_that_outlasts_the_linger_time_leaves_its_connection_usable() {
+    let linger = Duration::from_millis(500);
+    let worker = Start::worker().on_tcp().args("--linger 500ms").ready();
+    let mut client = worker.client();
+    client.sends("POST /echo HTTP/1.1\r\nhost: test\r\ncontent-length: 10\r\n\r\nhello");
+    let head = client.reads_until(b"hello");
+    assert!(!head.contains("connection: close"), "it could not know: {head}");
+    worker.is_told_to_go();
+    thread::sleep(linger + Duration::from_millis(100));
+    client.sends("world");
+    client.reads_until(b"world");
+    // Long enough for a connection to be closed that is not waited for.
+    thread::sleep(Duration::from_millis(50));
+    is_last(&client.asks("/"));
+    let log = worker.ends_well();
+    assert!(log.contains("0 lingered, 0 lost"), "{log}");
+}
+
+#[test]
 fn what_arrives_after_the_close_is_counted_as_lost() {
     let worker = Start::worker().on_tcp().args("--linger 50ms").ready();
     let mut client = worker.client();

@@ -69,6 +69,19 @@ async fn never_look(socket: WebSocket) {
 }
 
 #[test]
+fn whatever_bytes_pass_a_tunnel_as_they_are() {
+    let worker = a_service_of_its_own().on_tcp().ready();
+    let mut client = worker.client();
+    // No HTTP at all, and there before the answer is: nobody may look for requests in it.
+    let bytes = "\n\0GET / HTTP/1.1\nhost: a\nhost: b\n\n";
+    client.sends(format!("{UPGRADE}{bytes}"));
+    is_upgraded(&mut client);
+    assert_eq!(client.reads_bytes(bytes.len()), bytes.as_bytes());
+    client.sends(bytes);
+    assert_eq!(client.reads_bytes(bytes.len()), bytes.as_bytes());
+}
+
+#[test]
 fn a_websocket_is_a_connection_until_it_ends_and_no_request() {
     let worker = a_service_of_its_own().on_tcp().ready();
     let mut client = WebSocketClient::new(worker.client_stream(), "/echo");

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use hyper::header::{CONNECTION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use hyper::{Response, StatusCode};
 
 /// Why there is no answer from the app.
@@ -20,24 +20,24 @@ pub(crate) enum NoAnswer {
     /// It broke the connection off, or its answer was no HTTP.
     #[error("the app broke off: {0}")]
     Broken(hyper::Error),
+    /// The client's body broke off, or was no HTTP.
+    #[error("the client's body ended before its end: {0}")]
+    BadBody(hyper::Error),
     /// It changed to a protocol that nobody had asked for.
     #[error("the app changed the protocol unasked")]
     Unasked,
     /// It took too long.
     #[error("the app did not answer in {0:?}")]
     Late(Duration),
-    /// The client wants a tunnel to some other host.
-    #[error("CONNECT is for proxies")]
-    Connect,
 }
 
 impl NoAnswer {
     fn status(&self) -> StatusCode {
         match self {
             Self::Down(_) | Self::Broken(_) | Self::Unasked => StatusCode::BAD_GATEWAY,
+            Self::BadBody(_) => StatusCode::BAD_REQUEST,
             Self::Held(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Late(_) => StatusCode::GATEWAY_TIMEOUT,
-            Self::Connect => StatusCode::METHOD_NOT_ALLOWED,
         }
     }
 
@@ -51,10 +51,8 @@ impl NoAnswer {
         if has_body {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
-        match self {
-            Self::Held(_) => drop(headers.insert(RETRY_AFTER, HeaderValue::from_static("1"))),
-            Self::Connect => drop(headers.insert(ALLOW, HeaderValue::from_static("GET, POST"))),
-            _ => {}
+        if matches!(self, Self::Held(_)) {
+            headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
         }
         response
     }

@@ -7,6 +7,7 @@
 //! ```
 
 use std::ffi::OsString;
+use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -19,7 +20,7 @@ use super::place::Place;
 use super::pool::Pool;
 use super::process::{self, Process};
 use super::ready::{self, Notices};
-use crate::worker::{AppState, Connections, Error, Signals, inherit, notify};
+use crate::worker::{AppState, Connections, Error, Signals, Socket, inherit, notify};
 
 /// The first pause before an app is started again, and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
@@ -27,11 +28,20 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from
 /// An app that was up for so long starts with the first pause again.
 const STEADY: Duration = Duration::from_secs(10);
 
+/// How clients reach the app.
+#[derive(Debug)]
+enum Reach {
+    /// Through the worker.
+    Proxied(Arc<Pool>),
+    /// On the inherited sockets, past the worker.
+    Direct,
+}
+
 /// The app and all that is needed to start it again.
 #[derive(Debug)]
 pub(crate) struct App {
     config: FrontConfig,
-    pool: Arc<Pool>,
+    reach: Reach,
     connections: Arc<Connections>,
     command: Command,
     notices: Option<Notices>,
@@ -45,7 +55,7 @@ impl App {
         config: FrontConfig,
         words: &[OsString],
         connections: &Arc<Connections>,
-    ) -> Result<Self, Error> {
+    ) -> Result<(Self, Arc<Pool>), Error> {
         let place = place(&config)?;
         if place.connect().await.is_ok() {
             return Err(Error::PlaceTaken(place.to_string()));
@@ -58,22 +68,48 @@ impl App {
                 command.env("SOCKET_PATH", path);
             }
         }
-        let notices = listen_for_notices(&config, &mut command)?;
-        let process = run(&mut command)?;
-        tracing::info!(pid = process.id(), "the app is starting at {place}");
         notify::say(&format!("STATUS=starting: waiting for the app at {place}"));
-        let (pool, connections) = (Pool::new(place), connections.clone());
-        let started = Instant::now();
-        Ok(Self { config, pool, connections, command, notices, process, started })
+        let pool = Pool::new(place);
+        let app = Self::run(config, Reach::Proxied(pool.clone()), command, connections)?;
+        tracing::info!(pid = app.process.id(), "the app is starting at {}", pool.place());
+        Ok((app, pool))
     }
 
-    pub(crate) fn pool(&self) -> &Arc<Pool> {
-        &self.pool
+    /// Starts it on sockets of its own.
+    pub(crate) fn start_on(
+        sockets: Vec<Socket>,
+        config: FrontConfig,
+        words: &[OsString],
+        connections: &Arc<Connections>,
+    ) -> Result<Self, Error> {
+        let command = process::command_with_sockets(words, sockets);
+        let command =
+            command.map_err(|error| Error::AppStart(name(words), io::Error::other(error)))?;
+        notify::say("STATUS=starting: waiting for the app");
+        let app = Self::run(config, Reach::Direct, command, connections)?;
+        tracing::info!(pid = app.process.id(), "the app is starting on the inherited sockets");
+        Ok(app)
+    }
+
+    fn run(
+        config: FrontConfig,
+        reach: Reach,
+        mut command: Command,
+        connections: &Arc<Connections>,
+    ) -> Result<Self, Error> {
+        let notices = listen_for_notices(&config, &mut command)?;
+        let process = run(&mut command)?;
+        let (connections, started) = (connections.clone(), Instant::now());
+        Ok(Self { config, reach, connections, command, notices, process, started })
     }
 
     /// Waits until it is ready; its end before that is an error.
     pub(crate) async fn ready(&mut self) -> Result<(), Error> {
-        let is_ready = ready::wait(self.pool.place(), &self.config.ready, self.notices.as_mut());
+        let place = match &self.reach {
+            Reach::Proxied(pool) => Some(pool.place()),
+            Reach::Direct => None,
+        };
+        let is_ready = ready::wait(place, &self.config.ready, self.notices.as_mut());
         tokio::select! {
             biased;
             how = self.process.ended() => return Err(Error::AppEnded(how)),
@@ -110,7 +146,9 @@ impl App {
         if let Some(notices) = &mut self.notices {
             notices.forget();
         }
-        if let Place::Socket(path) = self.pool.place() {
+        if let Reach::Proxied(pool) = &self.reach
+            && let Place::Socket(path) = pool.place()
+        {
             inherit::remove_stale(path);
         }
         self.process = run(&mut self.command)?;
@@ -118,10 +156,9 @@ impl App {
         self.ready().await
     }
 
-    /// Ends it: gently, and after its grace or at another SIGTERM by force.
-    pub(crate) async fn stop(mut self, signals: &mut Signals) {
+    /// Ends it: gently, and after `grace` or at another SIGTERM by force.
+    pub(crate) async fn stop(mut self, grace: Duration, signals: &mut Signals) {
         self.connections.set_app(AppState::Stopping);
-        let grace = self.config.grace;
         self.process.signal(Signal::TERM);
         tokio::select! {
             how = self.process.ended() => return tracing::info!("the app {how}"),
@@ -160,4 +197,8 @@ fn listen_for_notices(
 fn run(command: &mut Command) -> Result<Process, Error> {
     let program = command.as_std().get_program().to_string_lossy().into_owned();
     Process::start(command).map_err(|error| Error::AppStart(program, error))
+}
+
+fn name(words: &[OsString]) -> String {
+    words.first().map_or_else(String::new, |program| program.to_string_lossy().into_owned())
 }

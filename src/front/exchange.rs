@@ -20,6 +20,7 @@ use hyper::{Request, Response};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::answers::NoAnswer;
+use super::config::FrontConfig;
 use super::pool::{AppConnection, Pool};
 use super::upload::{Source, Upload};
 
@@ -36,6 +37,13 @@ pub(crate) struct Limits {
     pub(crate) timeout: Duration,
     /// Until an app that is down is there again.
     pub(crate) hold: Duration,
+}
+
+impl Limits {
+    pub(crate) fn of(config: &FrontConfig) -> Self {
+        let hold = if config.restart { config.hold } else { Duration::ZERO };
+        Self { timeout: config.timeout, hold }
+    }
 }
 
 /// A request on its way.
@@ -91,9 +99,16 @@ impl Exchange {
         let request = Request::from_parts(self.head.clone(), Upload::of(self.body.as_ref()));
         let sent = connection.sender.try_send_request(request);
         match self.in_time(sent).await? {
-            Ok(response) => Ok(Some((response, connection))),
+            Ok(response) => {
+                // It will not say 100 any more, and may still want the body.
+                self.body.iter().for_each(|body| body.release());
+                Ok(Some((response, connection)))
+            }
             Err(_) if self.may_go_again(&connection) => Ok(None),
-            Err(failed) => Err(NoAnswer::Broken(failed.into_error())),
+            Err(failed) => Err(match failed.into_error() {
+                error if error.is_user() => NoAnswer::BadBody(error),
+                error => NoAnswer::Broken(error),
+            }),
         }
     }
 

@@ -69,17 +69,14 @@ pub(crate) fn to_client(status: StatusCode, headers: &mut HeaderMap) {
 /// often no other.
 fn set_host(head: &mut Parts) {
     if let Some(authority) = head.uri.authority()
-        && let Ok(host) = HeaderValue::from_str(without_user(authority.as_str()))
+        && let Ok(host) = HeaderValue::from_str(authority.as_str())
     {
         head.headers.insert(HOST, host);
         let path = head.uri.path_and_query().cloned();
         head.uri = Uri::from(path.unwrap_or_else(|| PathAndQuery::from_static("/")));
     }
-}
-
-/// `user@` is no part of a `Host` (RFC 9110, 4.2.4).
-fn without_user(authority: &str) -> &str {
-    authority.rsplit_once('@').map_or(authority, |(_, host)| host)
+    // A client of HTTP/1.0 may name none, but HTTP/1.1, which goes to the app, must.
+    head.headers.entry(HOST).or_insert(HeaderValue::from_static("localhost"));
 }
 
 /// HTTP/2 clients may send cookies one by one (RFC 9113, 8.2.3).

@@ -27,11 +27,12 @@ mod upload;
 
 use std::ffi::OsString;
 use std::pin::pin;
+use std::sync::Arc;
 
 pub use config::{BadReadiness, FrontConfig, Readiness};
 pub use trust::{BadTrust, Trust};
 
-use crate::worker::{Error, Outcome, Serving, Worker};
+use crate::worker::{Error, Outcome, Serving, Signals, Worker};
 use app::App;
 use exchange::Limits;
 use proxy::Shared;
@@ -43,7 +44,12 @@ use tunnel::Tunnels;
 ///
 /// As [`Worker::run`]; also when the app cannot be started or ends by itself.
 pub fn run(worker: Worker, config: FrontConfig, command: &[OsString]) -> Result<Outcome, Error> {
-    worker.block_on(|worker| serve(worker, config, command))
+    worker.block_on(|worker| async {
+        match config.pass_sockets {
+            true => supervise(worker, config, command).await,
+            false => serve(worker, config, command).await,
+        }
+    })
 }
 
 async fn serve(
@@ -52,34 +58,66 @@ async fn serve(
     command: &[OsString],
 ) -> Result<Outcome, Error> {
     let mut opened = worker.open()?;
-    let mut app = App::start(config.clone(), command, &opened.connections).await?;
-    let is_wanted = tokio::select! {
-        ready = app.ready() => ready.map(|()| true)?,
-        () = opened.signals.terminate() => false,
-    };
-    if !is_wanted {
-        app.stop(&mut opened.signals).await;
+    let (mut app, pool) = App::start(config.clone(), command, &opened.connections).await?;
+    if !is_ready(&mut app, &mut opened.signals).await? {
+        app.stop(config.grace, &mut opened.signals).await;
         return Ok(Outcome::default());
     }
-    let pool = app.pool().clone();
     tokio::spawn(pool.clone().sweep());
     let tunnels = Tunnels::new(opened.connections.clone(), config.tunnel_grace);
-    let proxies = Shared { pool, limits: limits(&config), trust: config.trust.into(), tunnels };
+    let trust = Arc::new(config.trust.clone());
+    let proxies = Shared { pool, limits: Limits::of(&config), trust, tunnels };
     let mut serving = opened.serve(move |peer| proxies.for_peer(peer));
 
-    let died = tokio::select! {
-        () = serving.signals.terminate() => None,
-        how = app.keep() => Some(how),
-    };
-    if let Some(how) = died {
+    if let Some(how) = died(&mut app, &mut serving.signals).await {
         // Its connections are answered 502 by now; siblings serve what comes next.
-        tracing::error!("the app {how}");
-        serving.leave().await;
+        serving.drain().await;
         return Err(Error::AppEnded(how));
     }
     let (outcome, died) = drain(&mut serving, &mut app).await;
-    app.stop(&mut serving.signals).await;
+    app.stop(config.grace, &mut serving.signals).await;
     died.map_or(Ok(outcome), |how| Err(Error::AppEnded(how)))
+}
+
+/// Leaves the inherited sockets, and with them the drain, to the app.
+async fn supervise(
+    worker: Worker,
+    config: FrontConfig,
+    command: &[OsString],
+) -> Result<Outcome, Error> {
+    let (mut opened, sockets) = worker.open_without_sockets()?;
+    let grace = opened.config.drain_timeout;
+    let mut app = App::start_on(sockets, config, command, &opened.connections)?;
+    if !is_ready(&mut app, &mut opened.signals).await? {
+        app.stop(grace, &mut opened.signals).await;
+        return Ok(Outcome::default());
+    }
+    let mut serving = opened.stand_by();
+    if let Some(how) = died(&mut app, &mut serving.signals).await {
+        return Err(Error::AppEnded(how));
+    }
+    let outcome = serving.drain().await;
+    app.stop(grace, &mut serving.signals).await;
+    Ok(outcome)
+}
+
+/// `false`: the worker was told to go first.
+async fn is_ready(app: &mut App, signals: &mut Signals) -> Result<bool, Error> {
+    tokio::select! {
+        ready = app.ready() => ready.map(|()| true),
+        () = signals.terminate() => Ok(false),
+    }
+}
+
+/// How the app ended for good; `None`: the worker was told to go first.
+async fn died(app: &mut App, signals: &mut Signals) -> Option<String> {
+    tokio::select! {
+        () = signals.terminate() => None,
+        how = app.keep() => {
+            tracing::error!("the app {how}");
+            Some(how)
+        }
+    }
 }
 
 /// Drains, and tells how the app died if it did so before the end of that.
@@ -92,9 +130,4 @@ async fn drain(serving: &mut Serving, app: &mut App) -> (Outcome, Option<String>
             (drain.await, Some(how))
         }
     }
-}
-
-fn limits(config: &FrontConfig) -> Limits {
-    let hold = if config.restart { config.hold } else { Default::default() };
-    Limits { timeout: config.timeout, hold }
 }

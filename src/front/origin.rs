@@ -103,6 +103,11 @@ fn extend(headers: &mut HeaderMap, name: HeaderName, value: &HeaderValue) {
     }
 }
 
+/// The id of a request that was stamped, for the log.
+pub(crate) fn request_id(headers: &HeaderMap) -> &str {
+    headers.get(X_REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or("-")
+}
+
 fn is_plain_id(id: &HeaderValue) -> bool {
     (1..=LONGEST_ID).contains(&id.len()) && id.as_bytes().iter().all(u8::is_ascii_graphic)
 }

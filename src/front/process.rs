@@ -5,9 +5,12 @@ use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitStatus, Stdio};
 
+use command_fds::{CommandFdExt, FdMapping, FdMappingCollision};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::process::{Child, Command};
+
+use crate::worker::Socket;
 
 /// What systemd told the worker and the worker alone: an app that took one of these for its own
 /// would wait for sockets it does not have, or speak to systemd in the worker's name.
@@ -39,6 +42,26 @@ pub(crate) fn command(words: &[OsString]) -> Command {
     }
     command
 }
+
+/// As [`command`], but the app gets `sockets` as systemd passes them (sd_listen_fds(3)).
+pub(crate) fn command_with_sockets(
+    words: &[OsString],
+    sockets: Vec<Socket>,
+) -> Result<Command, FdMappingCollision> {
+    let mut all = AS_SYSTEMD_DOES.map(OsString::from).to_vec();
+    all.extend_from_slice(words);
+    let names: Vec<&str> = sockets.iter().map(|socket| socket.name.as_str()).collect();
+    let mut command = command(&all);
+    command.env("LISTEN_FDS", names.len().to_string()).env("LISTEN_FDNAMES", names.join(":"));
+    let mappings = (3..).zip(sockets);
+    let mappings =
+        mappings.map(|(child_fd, Socket { fd: parent_fd, .. })| FdMapping { parent_fd, child_fd });
+    command.fd_mappings(mappings.collect())?;
+    Ok(command)
+}
+
+/// Only the app's own process knows its id before the app runs.
+const AS_SYSTEMD_DOES: [&str; 3] = ["sh", "-c", "LISTEN_PID=$$ exec \"$0\" \"$@\""];
 
 impl Process {
     pub(crate) fn start(command: &mut Command) -> io::Result<Self> {

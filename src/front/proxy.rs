@@ -6,19 +6,20 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http_body_util::{Either, Full};
-use hyper::body::{Body as _, Incoming};
+use hyper::body::Incoming;
 use hyper::ext::on_informational;
 use hyper::header::{EXPECT, HeaderValue};
 use hyper::http::Extensions;
+use hyper::http::request::Parts;
 use hyper::service::Service;
 use hyper::upgrade::OnUpgrade;
-use hyper::{Method, Request, Response, StatusCode};
+use hyper::{Request, Response, StatusCode};
 
 use super::answers::NoAnswer;
 use super::download::Download;
 use super::exchange::{Exchange, Limits};
 use super::head;
-use super::origin::Origin;
+use super::origin::{self, Origin};
 use super::pool::Pool;
 use super::trust::Trust;
 use super::tunnel::Tunnels;
@@ -62,57 +63,63 @@ impl Service<Request<Incoming>> for Proxy {
 
 impl Proxy {
     async fn respond(self, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
-        let has_body = !request.body().is_end_stream();
-        let what = request.method().clone();
-        let response = self.forward(request).await.unwrap_or_else(|no_answer| {
-            tracing::warn!("{what}: {no_answer}");
+        let mut exchange = self.exchange(request);
+        let response = self.forward(&mut exchange).await.unwrap_or_else(|no_answer| {
+            let (head, has_body) = (&exchange.head, exchange.body.is_some());
+            tracing::warn!(
+                request_id = origin::request_id(&head.headers),
+                "{} {}: {no_answer}",
+                head.method,
+                head.uri
+            );
             no_answer.response(has_body).map(Either::Right)
         });
         Ok(response)
     }
 
-    async fn forward(&self, request: Request<Incoming>) -> Result<Response<Body>, NoAnswer> {
-        let mut exchange = self.exchange(request)?;
+    async fn forward(&self, exchange: &mut Exchange) -> Result<Response<Body>, NoAnswer> {
         let (mut response, connection) = exchange.answer().await?;
-        let Exchange { pool, body: upload, upgrade, .. } = exchange;
         let mut connection = Some(connection);
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            let client = upgrade.ok_or(NoAnswer::Unasked)?;
+            let client = exchange.upgrade.take().ok_or(NoAnswer::Unasked)?;
             self.shared.tunnels.open(client, &mut response);
             // No other request's, from here on.
             connection = None;
         }
         let (mut head, body) = response.into_parts();
         head::to_client(head.status, &mut head.headers);
-        let body = Download::new(body, connection, pool, upload);
+        let upload = exchange.body.take();
+        let body = Download::new(body, connection, exchange.pool.clone(), upload);
         Ok(Response::from_parts(head, Either::Left(body)))
     }
 
-    fn exchange(&self, request: Request<Incoming>) -> Result<Exchange, NoAnswer> {
+    fn exchange(&self, request: Request<Incoming>) -> Exchange {
         let (mut head, body) = request.into_parts();
-        if head.method == Method::CONNECT {
-            return Err(NoAnswer::Connect);
-        }
         let upgrade = head.extensions.remove::<OnUpgrade>();
         // What else hyper has noted there is about the client's connection.
         head.extensions = Extensions::new();
-        let is_held = head.headers.get(EXPECT).is_some_and(is_continue);
-        let body = Source::new(body, is_held);
+        let waits = head.headers.get(EXPECT).is_some_and(is_continue);
+        let body = Source::new(body, waits);
         let upgrade = head::to_app(&mut head, body.is_some()).and(upgrade);
         self.origin.stamp(&mut head.headers);
-        let is_held = is_held && body.is_some();
-        if let (true, Some(body)) = (is_held, body.clone()) {
-            let mut request = Request::from_parts(head, ());
-            on_informational(&mut request, move |response| {
-                if response.status() == StatusCode::CONTINUE {
-                    body.release();
-                }
-            });
-            head = request.into_parts().0;
+        let held = body.clone().filter(|_| waits);
+        if let Some(body) = held.clone() {
+            release_when_told(&mut head, body);
         }
         let Shared { pool, limits, .. } = self.shared.clone();
-        Ok(Exchange { pool, limits, head, body, is_held, upgrade })
+        Exchange { pool, limits, head, body, is_held: held.is_some(), upgrade }
     }
+}
+
+/// Lets the body go when the app says 100 (Continue).
+fn release_when_told(head: &mut Parts, body: Arc<Source>) {
+    let mut request = Request::new(());
+    on_informational(&mut request, move |response| {
+        if response.status() == StatusCode::CONTINUE {
+            body.release();
+        }
+    });
+    head.extensions = request.into_parts().0.extensions;
 }
 
 fn is_continue(expect: &HeaderValue) -> bool {

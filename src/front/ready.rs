@@ -27,12 +27,18 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(5), Duration::from_m
 /// How long one answer to a readiness request may take.
 const ANSWER_LIMIT: Duration = Duration::from_secs(5);
 
-/// Looks at the app again and again until it is ready.
-pub(crate) async fn wait(place: &Place, readiness: &Readiness, notices: Option<&mut Notices>) {
-    match (readiness, notices) {
-        (Readiness::Notify, Some(notices)) => notices.ready().await,
-        (Readiness::Path(path), _) => poll(async || answers(place, path).await).await,
-        _ => poll(async || place.connect().await.is_ok()).await,
+/// Looks at the app again and again until it is ready. One that has no place of its own cannot be
+/// looked at, for a sibling would answer: it says so itself, or is ready when it runs.
+pub(crate) async fn wait(
+    place: Option<&Place>,
+    readiness: &Readiness,
+    notices: Option<&mut Notices>,
+) {
+    match (readiness, notices, place) {
+        (Readiness::Notify, Some(notices), _) => notices.ready().await,
+        (Readiness::Path(path), _, Some(place)) => poll(async || answers(place, path).await).await,
+        (_, _, Some(place)) => poll(async || place.connect().await.is_ok()).await,
+        (_, _, None) => {}
     }
 }
 

@@ -13,6 +13,7 @@ mod book;
 mod class;
 mod client;
 mod connection;
+mod paced;
 mod report;
 mod slow;
 mod style;
@@ -33,7 +34,7 @@ use tokio::task::{JoinSet, LocalSet};
 pub use class::Class;
 pub use report::{Phase, Report};
 pub use slow::{Slow, SlowEnd, SlowRunning};
-pub use style::Style;
+pub use style::{Style, pattern};
 pub use tally::{Sample, Tally};
 pub use target::{BadTarget, Target};
 

@@ -13,13 +13,14 @@ use std::sync::atomic::{AtomicU8, AtomicU64, fence};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::{Duration, Instant};
 
+use hyper::StatusCode;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
-use super::Config;
 use super::identity::Identity;
 use super::metrics::Metrics;
 use super::track::{State, Track};
+use super::{Config, DrainMode};
 
 /// How far the drain has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,7 +30,7 @@ pub(crate) enum Phase {
     Serving,
     /// Nothing is accepted; everything that was is served, and each response says it is the last.
     Draining,
-    /// Idle connections are closed, after one more look.
+    /// Connections that have been idle for the linger time are closed, after one more look.
     LingerOver,
     /// Whatever is left is refused or cut.
     Deadline,
@@ -49,8 +50,11 @@ pub(crate) enum AppState {
 pub(crate) struct Connections {
     pub(crate) identity: Identity,
     pub(crate) metrics: Metrics,
+    linger: Duration,
     pub(crate) idle_timeout: Duration,
     pub(crate) header_timeout: Duration,
+    /// What requests get that come in the drain; `None`: they are served.
+    refusal: Option<StatusCode>,
     /// Tells whoever waits for it that the drain has begun.
     pub(crate) draining: CancellationToken,
     /// Ends the wait of every request at the deadline.
@@ -73,8 +77,10 @@ impl Connections {
         Arc::new(Self {
             identity: Identity::new(config),
             metrics: Metrics::new(),
+            linger: config.linger,
             idle_timeout: config.idle_timeout,
             header_timeout: config.header_timeout,
+            refusal: (config.drain_mode == DrainMode::Refuse).then_some(config.drain_status.0),
             draining: CancellationToken::new(),
             deadline: CancellationToken::new(),
             room: Arc::new(Semaphore::new(config.max_connections.min(Semaphore::MAX_PERMITS))),
@@ -97,6 +103,17 @@ impl Connections {
             2 => Phase::LingerOver,
             _ => Phase::Deadline,
         }
+    }
+
+    /// The status that a new request gets in the place of an answer, in the drain.
+    pub(crate) fn refusal(&self) -> Option<StatusCode> {
+        self.refusal.filter(|_| self.phase() != Phase::Serving)
+    }
+
+    /// How long connections are served after SIGTERM; what comes for an app that is down had better
+    /// go to a sibling at once.
+    pub(crate) fn linger(&self) -> Duration {
+        if self.app() == AppState::Down { Duration::ZERO } else { self.linger }
     }
 
     pub(crate) fn app(&self) -> AppState {

@@ -79,7 +79,7 @@ pub(crate) async fn run(
     signals: &mut Signals,
 ) -> Outcome {
     let mut deadline = Instant::now() + config.drain_timeout;
-    let linger_end = (Instant::now() + config.linger).min(deadline);
+    let linger_end = (Instant::now() + connections.linger()).min(deadline);
     loop {
         let (until, next) = match connections.phase() {
             Phase::Serving | Phase::Draining => (linger_end, Some(Phase::LingerOver)),

@@ -12,6 +12,7 @@
 //! Transfer-Encoding it shows only one. Both are refused here, before hyper reads them. Whatever
 //! hyper refuses by itself is followed by nothing, so it is read without much care here.
 
+use hyper::header::{HeaderName, HeaderValue};
 use memchr::memchr;
 
 /// Reads what a client sends, in pieces of any size.
@@ -117,7 +118,9 @@ impl Framing {
             },
             Place::DataEnd => line.is_empty().then_some(Place::Size),
             Place::Trailers if line.is_empty() => Some(Place::Head),
-            place => Some(place),
+            Place::Trailers => is_field(line).then_some(Place::Trailers),
+            // Not made of lines.
+            Place::Content(_) | Place::Data(_) => None,
         }
     }
 }
@@ -172,6 +175,13 @@ fn chunk_size(line: &[u8]) -> Option<u64> {
         _ => false,
     };
     is_sound.then(|| u64::from_str_radix(digits, 16).ok()).flatten()
+}
+
+/// `token ":" value` (RFC 9112, 5); of a head's fields hyper says so before anybody answers.
+fn is_field(line: &[u8]) -> bool {
+    let Some(colon) = memchr(b':', line) else { return false };
+    let (name, value) = line.split_at(colon);
+    HeaderName::from_bytes(name).is_ok() && HeaderValue::from_bytes(&value[1..]).is_ok()
 }
 
 #[cfg(test)]
@@ -254,6 +264,9 @@ mod tests {
             "1\r\nx\r\r\n",
             "0\r\n\n",
             "0\r\na: b\nc: d\r\n\r\n",
+            "0\r\nab\r\n",
+            "0\r\n: b\r\n",
+            "0\r\na: \0\r\n",
         ];
         for text in wrong {
             assert_eq!(whole(&format!("{CHUNKED}{text}")), Err(Some(1)), "{text:?}");

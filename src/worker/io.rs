@@ -241,11 +241,12 @@ impl AsyncWrite for Io {
     }
 
     /// hyper flushes only when it has written all it had: that is when a response is out.
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_flush(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         let track = &self.entry.track;
         track.note_flushed();
         if let Some(tunnel) = track.tunnel() {
             tunnel.open(self.stream.as_fd(), track);
+            self.leave_http1();
         }
         Poll::Ready(Ok(()))
     }

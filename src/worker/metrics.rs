@@ -41,6 +41,8 @@ pub(crate) struct Metrics {
     pub(crate) lost: Counter,
     /// Requests and tunnels cut at the deadline.
     pub(crate) cut: Counter,
+    /// Requests refused in the drain, in refuse mode.
+    pub(crate) refused: Counter,
     /// Connections that were upgraded.
     pub(crate) tunnels: Counter,
     /// Those of them that the deadline cut.
@@ -63,6 +65,7 @@ impl Metrics {
         let drained = counter("drained", "Connections served to their end after SIGTERM");
         let lingered = counter("lingered", "Connections closed idle at the end of the linger time");
         let lost = counter("lost", "Connections closed by us on which bytes arrived too late");
+        let refused = counter("refused", "Requests refused while draining (--drain-mode refuse)");
         let cut = counter("cut", "Requests and tunnels cut at the drain deadline");
         let tunnels = counter("tunnels", "Connections that became tunnels (WebSockets and others)");
         let tunnels_cut = counter("tunnels_cut", "Tunnels cut at the drain deadline");
@@ -87,6 +90,7 @@ impl Metrics {
             drained,
             lingered,
             lost,
+            refused,
             cut,
             tunnels,
             tunnels_cut,

@@ -32,6 +32,7 @@ mod config;
 mod connection;
 mod connections;
 mod drain;
+mod drain_mode;
 pub(crate) mod env;
 mod error;
 mod files;
@@ -55,7 +56,6 @@ mod tunnel;
 
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Buf;
 use http_body::Body;
@@ -68,6 +68,7 @@ use tokio::task::JoinSet;
 pub use address::{Address, BadAddress};
 pub use config::Config;
 pub use drain::Outcome;
+pub use drain_mode::{BadDrain, DrainMode, DrainStatus};
 pub use error::Error;
 pub use identity::About;
 
@@ -76,6 +77,7 @@ use admin::Admin;
 use connections::Phase;
 pub(crate) use connections::{AppState, Connections};
 pub(crate) use drain::Signals;
+pub(crate) use inherit::Socket;
 pub(crate) use stream::{Peer, Stream};
 
 /// Any error a service or a body may end with.
@@ -132,7 +134,7 @@ pub fn finish(result: Result<Outcome, Error>) -> ExitCode {
 #[derive(Debug)]
 pub struct Worker {
     config: Config,
-    sockets: Vec<inherit::Socket>,
+    sockets: Vec<Socket>,
     connections: Arc<Connections>,
 }
 
@@ -194,8 +196,19 @@ impl Worker {
     }
 
     /// Sets up all that can go wrong before READY.
-    pub(crate) fn open(self) -> Result<Opened, Error> {
-        let Self { config, sockets, connections } = self;
+    pub(crate) fn open(mut self) -> Result<Opened, Error> {
+        let sockets = std::mem::take(&mut self.sockets);
+        self.open_on(sockets)
+    }
+
+    /// As [`Worker::open`], but leaves the sockets to somebody else.
+    pub(crate) fn open_without_sockets(mut self) -> Result<(Opened, Vec<Socket>), Error> {
+        let sockets = std::mem::take(&mut self.sockets);
+        Ok((self.open_on(Vec::new())?, sockets))
+    }
+
+    fn open_on(self, sockets: Vec<Socket>) -> Result<Opened, Error> {
+        let Self { config, connections, .. } = self;
         let signals = Signals::new()?;
         let listeners = Listener::all(sockets)?;
         let admin = Admin::open(&config, &connections)?;
@@ -215,9 +228,22 @@ pub(crate) struct Opened {
 
 impl Opened {
     /// Accepts, each client being served by what `app_for` makes for it, and says READY.
-    pub(crate) fn serve<A: App>(self, app_for: impl Fn(&Peer) -> A + Send + 'static) -> Serving {
-        let Self { config, connections, signals, listeners, admin } = self;
-        let accepting = accept::start(listeners, app_for, &connections);
+    pub(crate) fn serve<A: App>(
+        mut self,
+        app_for: impl Fn(&Peer) -> A + Send + 'static,
+    ) -> Serving {
+        let listeners = std::mem::take(&mut self.listeners);
+        let accepting = accept::start(listeners, app_for, &self.connections);
+        self.ready(accepting)
+    }
+
+    /// Says READY for somebody else, who accepts.
+    pub(crate) fn stand_by(self) -> Serving {
+        self.ready(JoinSet::new())
+    }
+
+    fn ready(self, accepting: JoinSet<()>) -> Serving {
+        let Self { config, connections, signals, admin, .. } = self;
         let herald = notify::ready(&connections);
         Serving { config, connections, signals, accepting, _herald: herald, _admin: admin }
     }
@@ -235,13 +261,6 @@ pub(crate) struct Serving {
 }
 
 impl Serving {
-    /// As [`Serving::drain`], but closes idle connections at once: what comes on them could not be
-    /// served.
-    pub(crate) async fn leave(&mut self) -> Outcome {
-        self.config.linger = Duration::ZERO;
-        self.drain().await
-    }
-
     /// Accepts no more, and serves what was accepted to its end or to the deadline.
     pub(crate) async fn drain(&mut self) -> Outcome {
         self.connections.advance(Phase::Draining);

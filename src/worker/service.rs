@@ -48,6 +48,10 @@ impl<A: App> Service<Request<Incoming>> for Tracked<A> {
         if let Some(status) = head::fault(&request) {
             return TrackedFuture::without(status, in_flight, protocol);
         }
+        if let Some(status) = self.track.all.refusal() {
+            self.track.all.metrics.refused.inc();
+            return TrackedFuture::without(status, in_flight, protocol);
+        }
         if protocol == Protocol::Http1 {
             head::settle_host(&mut request);
         }
@@ -102,7 +106,7 @@ impl<A: App> Future for TrackedFuture<A> {
             Poll::Pending => {
                 ready!(poll_deadline(this.deadline, in_flight.track(), cx));
                 in_flight.cut("answered 503");
-                refused()
+                last_response(StatusCode::SERVICE_UNAVAILABLE)
             }
         };
         finish(failed, |()| None, this.in_flight.take(), protocol)
@@ -166,17 +170,16 @@ fn report_panic(in_flight: &InFlight, panic: &(dyn Any + Send)) {
     tracing::error!("{}: the app panicked, answering 500: {text}", in_flight.describe());
 }
 
+/// An answer of our own. 502 and 503 say that this request was not begun: a client, or nginx, may
+/// send it elsewhere, or again in a moment.
 fn last_response(status: StatusCode) -> Response<()> {
     let mut response = Response::new(());
     *response.status_mut() = status;
-    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-    response
-}
-
-/// 503: the one answer that tells a client (or nginx) that this request was not begun elsewhere.
-fn refused() -> Response<()> {
-    let mut response = last_response(StatusCode::SERVICE_UNAVAILABLE);
-    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    let headers = response.headers_mut();
+    headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    if matches!(status, StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE) {
+        headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    }
     response
 }
 

@@ -36,7 +36,7 @@ pub enum Expect {
     /// The content is malformed: 400 and close; but when it comes after the answer has begun, that
     /// is cut before its end.
     Broken,
-    /// The content is malformed, which only hyper sees: never a whole good answer.
+    /// The content is too much for hyper, which says so late: never a whole good answer.
     Cut,
 }
 
@@ -229,8 +229,8 @@ fn chunks() -> Vec<Row> {
         row("a lone LF at the end", chunked("5\r\nhello\r\n0\r\n\n"), Broken),
         row("lone LFs at the end", chunked("5\r\nhello\r\n0\n\n"), Broken),
         row("a lone LF between trailers", chunked("0\r\na: b\nc: d\r\n\r\n"), Broken),
-        row("a trailer that is none", chunked("5\r\nhello\r\n0\r\nab\r\n\r\n"), Cut),
-        row("a trailer with a NUL", chunked("5\r\nhello\r\n0\r\na: \0\r\n\r\n"), Cut),
+        row("a trailer that is none", chunked("5\r\nhello\r\n0\r\nab\r\n\r\n"), Broken),
+        row("a trailer with a NUL", chunked("5\r\nhello\r\n0\r\na: \0\r\n\r\n"), Broken),
     ]
 }
 
@@ -384,7 +384,8 @@ fn request_lines() -> Vec<Row> {
 fn limits() -> Vec<Row> {
     let long = |length| format!("GET /page?{} HTTP/1.1\r\nhost: x\r\n\r\n", "a".repeat(length));
     vec![
-        row("100 fields", get(&"a: b\r\n".repeat(99)), Open(&[200])),
+        // A few less than a worker takes: in front of an app it adds some.
+        row("90 fields", get(&"a: b\r\n".repeat(89)), Open(&[200])),
         row("101 fields", get(&"a: b\r\n".repeat(100)), Closed(&[431])),
         row("a field of 60 KiB", get(&format!("a: {}\r\n", "b".repeat(60 << 10))), Open(&[200])),
         row("a field of 70 KiB", get(&format!("a: {}\r\n", "b".repeat(70 << 10))), Closed(&[431])),

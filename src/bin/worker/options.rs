@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::{Args, Parser};
 use rollctl::front::{FrontConfig, Readiness, Trust};
 use rollctl::span::Span;
-use rollctl::worker::{Address, Config, Error};
+use rollctl::worker::{Address, Config, DrainMode, DrainStatus, Error};
 
 /// Serve on a socket from systemd, and leave without dropping a request
 #[derive(Debug, Parser)]
@@ -31,6 +31,12 @@ pub(crate) struct Serve {
     /// Cut what is still in flight so long after SIGTERM [default: 30s]
     #[arg(long, value_name = "SPAN")]
     drain_timeout: Option<Span>,
+    /// Serve or refuse requests on old connections after SIGTERM [default: serve]
+    #[arg(long, value_name = "serve|refuse")]
+    drain_mode: Option<DrainMode>,
+    /// Refuse them with this status [default: 503]
+    #[arg(long, value_name = "502|503")]
+    drain_status: Option<DrainStatus>,
     /// Close connections that were idle for so long [default: 75s]
     #[arg(long, value_name = "SPAN")]
     idle_timeout: Option<Span>,
@@ -102,6 +108,8 @@ impl Serve {
     pub(crate) fn over(self, mut config: Config) -> Result<Config, Error> {
         set(&mut config.linger, self.linger);
         set(&mut config.drain_timeout, self.drain_timeout);
+        config.drain_mode = self.drain_mode.unwrap_or(config.drain_mode);
+        config.drain_status = self.drain_status.unwrap_or(config.drain_status);
         set(&mut config.idle_timeout, self.idle_timeout);
         set(&mut config.header_timeout, self.header_timeout);
         config.max_connections = self.max_connections.unwrap_or(config.max_connections);
