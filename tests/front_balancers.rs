@@ -3,6 +3,7 @@
 mod front_support;
 mod roll_support;
 
+use std::collections::BTreeSet;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -29,6 +30,13 @@ fn main() -> ExitCode {
             let (stage, addresses) = on_a_socket_each(&app, "");
             let front = site_with_a_server_an_instance(&nginx, &stage, &addresses);
             roll_unseen(&stage, all_sorts(&front));
+            assert_eq!(Balancer::upstream_statuses(&stage.lab), BTreeSet::from(["200".to_owned()]));
+        })
+        .tell("nginx::refused_with_502", with(Balancer::nginx()), |(nginx, app)| {
+            goes_to_the_next_when_refused(&nginx, &app, 502);
+        })
+        .tell("nginx::refused_with_503", with(Balancer::nginx()), |(nginx, app)| {
+            goes_to_the_next_when_refused(&nginx, &app, 503);
         })
         .run()
 }
@@ -40,6 +48,16 @@ fn rolls_unseen(app: &App, balancer: impl FnOnce(&Stage) -> String) {
     roll_unseen(&stage, all_sorts(&front));
 }
 
+/// In refuse mode, which is for requests that may be sent twice.
+fn goes_to_the_next_when_refused(nginx: &Balancer, app: &App, status: u16) {
+    let settings = format!("WORKER_DRAIN_MODE=refuse WORKER_DRAIN_STATUS={status}");
+    let (stage, addresses) = on_a_socket_each(app, &settings);
+    let front = site_with_a_server_an_instance(nginx, &stage, &addresses);
+    roll_unseen(&stage, readers(&front));
+    let seen = Balancer::upstream_statuses(&stage.lab);
+    assert!(seen.contains(&format!("{status}, 200")), "nobody was refused: {seen:?}");
+}
+
 fn site_with_a_server_an_instance(nginx: &Balancer, stage: &Stage, addresses: &[String]) -> String {
     let shipped = ["127.0.0.1:8081", "127.0.0.1:8082", "127.0.0.1:8083", "127.0.0.1:8084"];
     let upstreams = addresses.iter().map(String::as_str);
@@ -47,24 +65,29 @@ fn site_with_a_server_an_instance(nginx: &Balancer, stage: &Stage, addresses: &[
     nginx.serve_site(&stage.lab, "socket-an-instance.conf", &upstreams)
 }
 
+const THOUGHT: Duration = Duration::from_millis(10);
+const LONG: Duration = Duration::from_secs(2);
+const UPLOAD: usize = 256 * 1024;
+
 fn all_sorts(front: &str) -> Load {
-    let thought = Duration::from_millis(10);
-    const UPLOAD: usize = 256 * 1024;
-    let long = Duration::from_secs(2);
+    readers(front)
+        .clients(6, Style::post("/echo", 1024).think(THOUGHT))
+        .clients(1, Style::upload("/upload", UPLOAD, LONG).expect(format!("{UPLOAD} bytes\n")))
+}
+
+fn readers(front: &str) -> Load {
     Load::to(front.parse::<Target>().unwrap())
-        .clients(6, Style::get("/").think(thought))
-        .clients(6, Style::post("/echo", 1024).think(thought))
-        .clients(2, Style::connect("/").think(thought))
+        .clients(6, Style::get("/").think(THOUGHT))
+        .clients(2, Style::connect("/").think(THOUGHT))
         .clients(4, Style::slow(Duration::from_millis(100)))
-        .clients(1, Style::upload("/upload", UPLOAD, long).expect(format!("{UPLOAD} bytes\n")))
-        .clients(1, Style::download("/download", 32 << 20, long))
-        .clients(1, Style::events("/events", 21, long / 20))
+        .clients(1, Style::download("/download", 32 << 20, LONG))
+        .clients(1, Style::events("/events", 21, LONG / 20))
 }
 
 fn roll_unseen(stage: &Stage, load: Load) {
     let before = stage.runs();
     let clients = Clients::begin(load);
-    let rolled = stage.roll(&["--observe", "0"]).exits_with(0);
-    println!("{}{}", clients.lose_nothing(), rolled.story());
+    stage.roll(&["--observe", "0"]).exits_with(0);
+    clients.lose_nothing();
     stage.all_are_new_since(&before);
 }

@@ -35,8 +35,17 @@ impl App {
         let drop_in = fs::read_to_string(shop.join("worker@.service.d/shop.conf")).unwrap();
         // Node looks for packages in the directories above the app's, too.
         let mounts =
-            vec![(shop, "/srv/shop"), (brought("node/node_modules")?, "/srv/node_modules")];
+            vec![(shop, "/srv/shop"), (brought("express/node_modules")?, "/srv/node_modules")];
         Self::new("express", &drop_in, mounts)
+    }
+
+    /// Node with the package `ws`.
+    pub fn node_websockets() -> Result<Self, Lack> {
+        let app = Self::node()?;
+        let mut mounts = app.mounts;
+        mounts.push((brought("node/node_modules")?, "/srv/node_modules"));
+        let drop_in = app.drop_in.replace("server.js", "websockets.js");
+        Ok(Self { name: "node ws", drop_in, mounts, ..app })
     }
 
     /// gunicorn with processes that do one request at a time, and keep no connection.

@@ -1,5 +1,6 @@
 //! The balancers of `packaging/examples`, as units of a lab: only their addresses are others.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::net::TcpStream;
 use std::path::PathBuf;
@@ -47,10 +48,18 @@ impl Balancer {
             .map(|name| format!("    {name}_temp_path {dir}/nginx-{name};\n"))
             .concat();
         let config = format!(
-            "pid {dir}/nginx.pid;\nevents {{}}\nhttp {{\n    access_log off;\n{temp}{site}\n}}\n"
+            "pid {dir}/nginx.pid;\nevents {{}}\nhttp {{\n    log_format upstreams $upstream_status;\n    \
+             access_log {dir}/nginx.log upstreams;\n{temp}{site}\n}}\n"
         );
         let config = write(lab, "nginx.conf", &config);
         self.start(lab, front, &format!("-e stderr -c {config} -g 'daemon off;'"))
+    }
+
+    /// What the upstream servers of nginx have answered: `200`, or `503, 200` where one refused and
+    /// the next one did not.
+    pub fn upstream_statuses(lab: &Lab) -> BTreeSet<String> {
+        let log = fs::read_to_string(lab.dir().join("nginx.log")).unwrap();
+        log.lines().map(str::to_owned).collect()
     }
 
     /// HAProxy with the example.

@@ -12,10 +12,12 @@ mod apps;
 mod balancers;
 mod group;
 mod process;
+mod talk;
 mod trials;
 
 pub use apps::{App, Lack, brought, example};
 pub use balancers::Balancer;
 pub use group::{on_a_socket_each, on_one_socket, some_on_one_socket};
 pub use process::Process;
+pub use talk::Talk;
 pub use trials::Trials;
