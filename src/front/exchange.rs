@@ -7,9 +7,11 @@
 //!      └► new connection ─► sent ─► answered or 502
 //! ```
 
+use std::future::poll_fn;
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use hyper::body::Incoming;
@@ -20,6 +22,7 @@ use hyper::{Request, Response};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::answers::NoAnswer;
+use super::clock::Clock;
 use super::config::FrontConfig;
 use super::pool::{AppConnection, Pool};
 use super::upload::{Source, Upload};
@@ -98,7 +101,7 @@ impl Exchange {
         connection.watched.begin();
         let request = Request::from_parts(self.head.clone(), Upload::of(self.body.as_ref()));
         let sent = connection.sender.try_send_request(request);
-        match self.in_time(sent).await? {
+        match self.in_time(&mut connection.clock, sent).await? {
             Ok(response) => {
                 // It will not say 100 any more, and may still want the body.
                 self.body.iter().for_each(|body| body.release());
@@ -121,7 +124,7 @@ impl Exchange {
     }
 
     /// Waits for the head of the response; a body that still moves keeps the clock from running.
-    async fn in_time<F, T>(&self, sent: F) -> Result<Result<T, Failed>, NoAnswer>
+    async fn in_time<F, T>(&self, clock: &mut Clock, sent: F) -> Result<Result<T, Failed>, NoAnswer>
     where
         F: Future<Output = Result<T, Failed>>,
     {
@@ -132,15 +135,24 @@ impl Exchange {
                 Err(_) => body.release(),
             }
         }
+        let limit = self.limits.timeout;
         let frames = || self.body.as_ref().map_or(0, |body| body.frames());
-        loop {
-            let before = frames();
-            match timeout(self.limits.timeout, &mut sent).await {
-                Ok(ended) => return Ok(ended),
-                Err(_) if frames() > before => {}
-                Err(_) => return Err(NoAnswer::Late(self.limits.timeout)),
+        let mut seen = frames();
+        clock.set(limit);
+        poll_fn(|cx| {
+            if let Poll::Ready(ended) = sent.as_mut().poll(cx) {
+                return Poll::Ready(Ok(ended));
             }
-        }
+            while clock.poll(cx).is_ready() {
+                if frames() == seen {
+                    return Poll::Ready(Err(NoAnswer::Late(limit)));
+                }
+                seen = frames();
+                clock.set(limit);
+            }
+            Poll::Pending
+        })
+        .await
     }
 }
 

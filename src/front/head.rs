@@ -112,5 +112,13 @@ fn remove_one_hop(headers: &mut HeaderMap) {
         let may_go = |name: &&HeaderName| **name != HOST && **name != CONTENT_LENGTH;
         named.iter().filter(may_go).for_each(|name| drop(headers.remove(name)));
     }
-    ONE_HOP.iter().for_each(|name| drop(headers.remove(name)));
+    remove_all(headers, &ONE_HOP);
+}
+
+/// Most messages have none of them, and a walk over their few fields tells so for less than a
+/// look-up of each name.
+pub(crate) fn remove_all(headers: &mut HeaderMap, names: &[HeaderName]) {
+    if headers.keys().any(|name| names.contains(name)) {
+        names.iter().for_each(|name| drop(headers.remove(name)));
+    }
 }

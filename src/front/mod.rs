@@ -10,6 +10,7 @@
 
 mod answers;
 mod app;
+mod clock;
 mod config;
 mod download;
 mod exchange;

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use hyper::header::{FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue};
 
+use super::head::remove_all;
 use super::trust::Trust;
 use crate::worker::Peer;
 
@@ -61,7 +62,7 @@ impl Origin {
     /// Writes into a request's head where it came from.
     pub(crate) fn stamp(&self, headers: &mut HeaderMap) {
         if !self.is_trusted {
-            HEARSAY.iter().for_each(|name| drop(headers.remove(name)));
+            remove_all(headers, &HEARSAY);
         }
         self.stamp_forwarded(headers);
         if let Some(ip) = &self.ip {
@@ -113,6 +114,11 @@ fn is_plain_id(id: &HeaderValue) -> bool {
 }
 
 fn fresh_id() -> HeaderValue {
-    let id = format!("{:032x}", fastrand::u128(..));
-    HeaderValue::try_from(id).unwrap_or(HeaderValue::from_static("-"))
+    let mut bits = fastrand::u128(..);
+    let id = [(); 32].map(|()| {
+        let digit = b"0123456789abcdef"[(bits % 16) as usize];
+        bits /= 16;
+        digit
+    });
+    HeaderValue::from_bytes(&id).unwrap_or(HeaderValue::from_static("-"))
 }

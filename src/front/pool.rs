@@ -13,6 +13,7 @@ use hyper::client::conn::http1::{Builder, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::time::interval;
 
+use super::clock::Clock;
 use super::place::Place;
 use super::stream::{AppStream, Watched};
 use super::upload::Upload;
@@ -29,6 +30,7 @@ const BUFFER_LIMIT: usize = 64 * 1024;
 pub(crate) struct AppConnection {
     pub(crate) sender: SendRequest<Upload>,
     pub(crate) watched: Arc<Watched>,
+    pub(crate) clock: Clock,
     /// It has served a request before.
     pub(crate) is_reused: bool,
     kept_since: Instant,
@@ -75,7 +77,8 @@ impl Pool {
             // The request on it, if there is one, hears of an error itself.
             let _ = connection.with_upgrades().await;
         });
-        Ok(AppConnection { sender, watched, is_reused: false, kept_since: Instant::now() })
+        let (clock, kept_since) = (Clock::new(), Instant::now());
+        Ok(AppConnection { sender, watched, clock, is_reused: false, kept_since })
     }
 
     /// Keeps a connection whose response was read to its end.

@@ -63,11 +63,13 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Lane<R, W> {
     /// more. A sink that was told of the source's end can be told nothing else.
     pub(super) async fn close(&mut self, close: &[u8]) -> io::Result<()> {
         self.write().await?;
-        while self.is_in_frame() && !self.has_ended {
+        let mut is_between_frames = !self.is_in_frame();
+        while !is_between_frames && !self.has_ended {
             let length = self.read().await?;
             let end = self.pass_to_boundary(length);
             self.unwritten = 0..end;
             self.write().await?;
+            is_between_frames = !self.is_in_frame();
             // The source may have answered a Close of ours before its sink was told.
             self.pass(end..length);
         }
