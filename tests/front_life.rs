@@ -3,13 +3,14 @@
 mod front_support;
 mod roll_support;
 
+use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::process::{Command, ExitCode};
+use std::process::{Command, ExitCode, Stdio};
 use std::time::Duration;
 
 use front_support::{App, Lack, Process, Trials, on_one_socket, some_on_one_socket};
 use roll_support::{Stage, wait_until};
-use rollctl::load::{Class, Load, Style, Target};
+use rollctl::load::{Class, Load, Style, Target, pattern};
 
 const THOUGHT: Duration = Duration::from_millis(10);
 
@@ -30,6 +31,14 @@ fn main() -> ExitCode {
         .tell("an_app_that_dies", App::node(), an_app_that_dies)
         .tell("an_app_that_is_started_again", App::node(), an_app_that_is_started_again)
         .tell("events_without_an_end", App::express(), events_without_an_end)
+        .tell("a_client_that_does_not_read", App::node(), a_client_that_does_not_read)
+        .tell("an_app_that_does_not_read", App::node(), an_app_that_does_not_read)
+        .tell("a_download_over_http2", with_curl(), a_download_over_http2)
+        .tell(
+            "sockets_for_the_app_itself",
+            App::gunicorn_with_sockets(),
+            sockets_for_the_app_itself,
+        )
         .run()
 }
 
@@ -177,4 +186,78 @@ fn events_without_an_end(app: App) {
     }
     let report = listeners.wait();
     assert_eq!(report.total().lost_by_class(), [(Class::Cut, 6)], "{report}");
+}
+
+/// More than anybody could hold.
+const HUGE: u64 = 1 << 30;
+
+/// What the kernel, the worker and the app may hold together of a body that nobody reads.
+const HELD: u64 = 64 << 20;
+
+/// Back-pressure reaches the app, and the worker's memory does not grow.
+fn a_client_that_does_not_read(app: App) {
+    let stage = some_on_one_socket(1, &app, "");
+    let (worker, app) = (Process::worker(&stage, 1), Process::app(&stage, 1));
+    let before = worker.memory();
+    let mut client = TcpStream::connect(&stage.address).unwrap();
+    write!(client, "GET /download?bytes={HUGE} HTTP/1.1\r\nHost: shop\r\n\r\n").unwrap();
+    client.read_exact(&mut [0; 1000]).unwrap();
+    let mut written = app.written();
+    wait_until("the app writes no more", || {
+        std::thread::sleep(Duration::from_millis(300));
+        written == std::mem::replace(&mut written, app.written())
+    });
+    assert!(written > 1 << 20 && written < HELD, "the app could write {written} bytes");
+    let grown = worker.memory().saturating_sub(before);
+    assert!(grown < 8 << 20, "the worker has grown by {grown} bytes");
+}
+
+/// Back-pressure reaches the client, and the worker's memory does not grow.
+fn an_app_that_does_not_read(app: App) {
+    let stage = some_on_one_socket(1, &app, "");
+    let worker = Process::worker(&stage, 1);
+    let before = worker.memory();
+    let mut client = TcpStream::connect(&stage.address).unwrap();
+    client.set_write_timeout(Some(Duration::from_secs(1))).unwrap();
+    write!(client, "POST /ignore HTTP/1.1\r\nHost: shop\r\nContent-Length: {HUGE}\r\n\r\n")
+        .unwrap();
+    let (piece, mut sent) = ([0; 1 << 16], 0);
+    while let Ok(written) = client.write(&piece) {
+        sent += written as u64;
+        assert!(sent < HELD, "somebody takes everything");
+    }
+    let grown = worker.memory().saturating_sub(before);
+    assert!(grown < 8 << 20, "the worker has grown by {grown} bytes");
+}
+
+fn with_curl() -> Result<App, Lack> {
+    let curl = Command::new("curl").arg("--version").output().ok();
+    let speaks = curl.is_some_and(|it| String::from_utf8_lossy(&it.stdout).contains("HTTP2"));
+    if speaks { App::express() } else { Err("there is no curl that speaks HTTP/2".to_owned()) }
+}
+
+/// HTTP/2 to the worker, HTTP/1.1 to the app, and an instance that stops in the middle of it.
+fn a_download_over_http2(app: App) {
+    const BYTES: usize = 32 << 20;
+    let stage = some_on_one_socket(1, &app, "");
+    let mut curl = Command::new("curl");
+    curl.args(["--silent", "--show-error", "--fail", "--http2-prior-knowledge"]);
+    curl.args(["--limit-rate", "12M", "--write-out", "%{stderr}%{http_version}"]);
+    curl.arg(format!("http://{}/download?bytes={BYTES}", stage.address));
+    let curl = curl.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let downloading = std::thread::spawn(|| curl.wait_with_output().unwrap());
+    wait_until("it has begun", || in_flight(&stage, 1) == 1);
+    stage.systemctl(&["restart", stage.unit(1)]);
+    let output = downloading.join().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said == "2", "{}: {said}", output.status);
+    assert!(output.stdout == pattern(BYTES), "{} other bytes", output.stdout.len());
+}
+
+/// gunicorn knows how to take them and how to go; the worker supervises.
+fn sockets_for_the_app_itself(app: App) {
+    let stage = on_one_socket(&app, "WORKER_PASS_SOCKETS=yes");
+    let clients = stage.mixed_load();
+    stage.roll(&["--observe", "0"]).exits_with(0);
+    clients.lose_nothing();
 }

@@ -54,6 +54,11 @@ impl App {
         Ok(Self { at_a_time: 6, ..app })
     }
 
+    /// gunicorn that takes the inherited sockets, with `WORKER_PASS_SOCKETS=yes`.
+    pub fn gunicorn_with_sockets() -> Result<Self, Lack> {
+        Self::python("gunicorn with sockets", "gunicorn -w 3 wsgi:app")
+    }
+
     /// gunicorn with threads, and connections kept for 2 s.
     pub fn gunicorn_threads() -> Result<Self, Lack> {
         let command = "gunicorn -k gthread --threads 16 -b 127.0.0.1:$PORT wsgi:app";

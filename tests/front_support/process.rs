@@ -50,6 +50,22 @@ impl Process {
         open.filter(|to| to.starts_with("socket:")).collect()
     }
 
+    /// How many bytes of memory it has.
+    pub fn memory(self) -> u64 {
+        1024 * self.figure("status", "VmRSS:")
+    }
+
+    /// How many bytes it has written, to files and sockets alike.
+    pub fn written(self) -> u64 {
+        self.figure("io", "wchar:")
+    }
+
+    fn figure(self, file: &str, name: &str) -> u64 {
+        let text = fs::read_to_string(format!("/proc/{}/{file}", self.0)).unwrap();
+        let line = text.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+        line.split_whitespace().next().unwrap().parse().unwrap()
+    }
+
     pub fn kill(self) {
         kill_process(Pid::from_raw(self.0).unwrap(), Signal::KILL).unwrap();
     }

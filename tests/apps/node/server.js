@@ -12,6 +12,7 @@ const routes = {
   'GET /': (req, res) => res.end('hello\n'),
   'GET /slow': (req, res, query) => setTimeout(() => res.end('slow\n'), Number(query.get('ms'))),
   'POST /echo': (req, res) => req.pipe(res),
+  'POST /ignore': () => {},
   'GET /events': events,
   'GET /download': download,
 };
