@@ -68,10 +68,11 @@ impl App {
                 command.env("SOCKET_PATH", path);
             }
         }
-        notify::say(&format!("STATUS=starting: waiting for the app at {place}"));
         let pool = Pool::new(place);
         let app = Self::run(config, Reach::Proxied(pool.clone()), command, connections)?;
-        tracing::info!(pid = app.process.id(), "the app is starting at {}", pool.place());
+        let place = pool.place();
+        notify::say(&format!("STATUS=starting: waiting for the app at {place}"));
+        tracing::info!(pid = app.process.id(), "the app is starting at {place}");
         Ok((app, pool))
     }
 
@@ -85,8 +86,8 @@ impl App {
         let command = process::command_with_sockets(words, sockets);
         let command =
             command.map_err(|error| Error::AppStart(name(words), io::Error::other(error)))?;
-        notify::say("STATUS=starting: waiting for the app");
         let app = Self::run(config, Reach::Direct, command, connections)?;
+        notify::say("STATUS=starting: waiting for the app");
         tracing::info!(pid = app.process.id(), "the app is starting on the inherited sockets");
         Ok(app)
     }
