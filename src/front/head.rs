@@ -90,8 +90,11 @@ fn join_cookies(head: &mut Parts) {
     }
 }
 
+/// Java's client asks for h2c with its first request; nobody need give it (RFC 9113, 3.1).
 fn wanted_upgrade(headers: &HeaderMap) -> Option<HeaderValue> {
-    headers.get(UPGRADE).filter(|_| lists(headers, &CONNECTION, "upgrade")).cloned()
+    let wanted = headers.get(UPGRADE)?;
+    let is_h2c = wanted.as_bytes().eq_ignore_ascii_case(b"h2c");
+    (!is_h2c && lists(headers, &CONNECTION, "upgrade")).then(|| wanted.clone())
 }
 
 /// Whether one of the comma-separated values of a field is `word`, whatever its case.
@@ -106,19 +109,26 @@ fn words<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = 
 
 fn remove_one_hop(headers: &mut HeaderMap) {
     if headers.contains_key(CONNECTION) {
-        let named: Vec<HeaderName> =
-            words(headers, &CONNECTION).filter_map(|word| word.parse().ok()).collect();
         // A client must not take away what the message itself stands on.
-        let may_go = |name: &&HeaderName| **name != HOST && **name != CONTENT_LENGTH;
-        named.iter().filter(may_go).for_each(|name| drop(headers.remove(name)));
+        let may_go = |name: &HeaderName| *name != HOST && *name != CONTENT_LENGTH;
+        let named = words(headers, &CONNECTION).filter(|word| !is_option(word));
+        let named: Vec<HeaderName> =
+            named.filter_map(|word| word.parse().ok()).filter(may_go).collect();
+        named.iter().for_each(|name| drop(headers.remove(name)));
     }
     remove_all(headers, &ONE_HOP);
 }
 
-/// Most messages have none of them, and a walk over their few fields tells so for less than a
-/// look-up of each name.
+/// What `Connection` usually says, which names no field or one that goes anyway.
+fn is_option(word: &str) -> bool {
+    ["keep-alive", "close", "upgrade"].iter().any(|option| word.eq_ignore_ascii_case(option))
+}
+
+/// Removes the fields of these names. A walk over the few fields of a message costs less than a
+/// look-up of each name that is not there.
 pub(crate) fn remove_all(headers: &mut HeaderMap, names: &[HeaderName]) {
-    if headers.keys().any(|name| names.contains(name)) {
-        names.iter().for_each(|name| drop(headers.remove(name)));
+    let is_one = |name: &&HeaderName| names.contains(name);
+    while let Some(name) = headers.keys().find(is_one).cloned() {
+        headers.remove(name);
     }
 }

@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use hyper::header::{FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue};
+use hyper::header::{Entry, FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue};
 
 use super::head::remove_all;
 use super::trust::Trust;
@@ -93,13 +93,17 @@ impl Origin {
 
 /// Appends to the list of a field, in one line: many apps read only the first.
 fn extend(headers: &mut HeaderMap, name: HeaderName, value: &HeaderValue) {
-    let mut all: Vec<&[u8]> = headers.get_all(&name).iter().map(HeaderValue::as_bytes).collect();
-    if all.is_empty() {
-        headers.insert(name, value.clone());
-        return;
-    }
-    all.push(value.as_bytes());
-    if let Ok(joined) = HeaderValue::from_bytes(&all.join(&b", "[..])) {
+    let all = match headers.entry(&name) {
+        Entry::Vacant(none) => {
+            none.insert(value.clone());
+            return;
+        }
+        Entry::Occupied(some) => {
+            let all: Vec<&[u8]> = some.iter().chain([value]).map(HeaderValue::as_bytes).collect();
+            all.join(&b", "[..])
+        }
+    };
+    if let Ok(joined) = HeaderValue::from_bytes(&all) {
         headers.insert(name, joined);
     }
 }

@@ -59,7 +59,7 @@ impl<A: App> Service<Request<Incoming>> for Tracked<A> {
         let response = catch_unwind(AssertUnwindSafe(|| self.app.call(request)));
         let response = response.inspect_err(|panic| report_panic(&in_flight, panic.as_ref())).ok();
         let status = StatusCode::INTERNAL_SERVER_ERROR;
-        TrackedFuture { response, ..TrackedFuture::without(status, in_flight, protocol) }
+        TrackedFuture { response, status, in_flight: Some(in_flight), protocol, deadline: None }
     }
 }
 
