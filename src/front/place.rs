@@ -2,11 +2,12 @@
 
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener as StdTcp};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
+use socket2::{Domain, Socket, Type};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::sleep;
 
@@ -22,26 +23,34 @@ pub(crate) enum Place {
     Port {
         port: u16,
         is_v6: AtomicBool,
+        /// Keeps the kernel from giving a port that it chose to anybody else.
+        _reserved: Option<Socket>,
     },
     Socket(PathBuf),
 }
 
 impl Place {
     pub(crate) fn port(port: u16) -> Self {
-        Self::Port { port, is_v6: AtomicBool::new(false) }
+        Self::Port { port, is_v6: AtomicBool::new(false), _reserved: None }
     }
 
-    /// A port that nobody listens on just now.
+    /// A port that nobody has, and nobody will be given as long as this place is there.
+    ///
+    /// The socket that keeps it is bound and never listens. With `SO_REUSEADDR` on both sides, as
+    /// servers set it, another one that asks for this very port can still be bound to it.
     pub(crate) fn free_port() -> io::Result<Self> {
-        let listener = StdTcp::bind((Ipv4Addr::LOCALHOST, 0))?;
-        Ok(Self::port(listener.local_addr()?.port()))
+        let reserved = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+        reserved.set_reuse_address(true)?;
+        reserved.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into())?;
+        let port = reserved.local_addr()?.as_socket().map_or(0, |address| address.port());
+        Ok(Self::Port { port, is_v6: AtomicBool::new(false), _reserved: Some(reserved) })
     }
 
     /// Connects; refused at both addresses is refused at the first.
     pub(crate) async fn connect(&self) -> io::Result<Stream> {
         match self {
             Self::Socket(path) => connect_unix(path).await,
-            Self::Port { port, is_v6 } => {
+            Self::Port { port, is_v6, .. } => {
                 let first = is_v6.load(Relaxed);
                 match connect_tcp(*port, first).await {
                     Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
@@ -84,5 +93,24 @@ impl fmt::Display for Place {
             Self::Port { port, .. } => write!(f, "port {port}"),
             Self::Socket(path) => write!(f, "{}", path.display()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    #[test]
+    fn a_free_port_is_for_whoever_asks_for_it_as_servers_do() {
+        let place = Place::free_port().unwrap();
+        let Place::Port { port, .. } = place else { unreachable!() };
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let stranger = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        stranger.bind(&address.into()).unwrap_err();
+        let app = TcpListener::bind(address).unwrap();
+        drop(app);
+        TcpListener::bind(address).unwrap();
     }
 }
