@@ -18,7 +18,7 @@ mod write;
 pub(super) use header::roll_id;
 pub use header::{Beginning, Header, Life};
 pub use line::Line;
-pub use read::Told;
+pub use read::{Tail, Told};
 pub(super) use read::read;
 pub use shelf::Shelf;
 pub(super) use shelf::file_name;
