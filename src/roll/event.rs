@@ -34,7 +34,7 @@ impl Add<Duration> for Moment {
 pub struct Slot(pub usize);
 
 /// The number of a question, so that an answer to an older one is known as such.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Ticket(pub u64);
 
 /// The two guards of an instance that is stopped and started in two jobs.

@@ -1,6 +1,6 @@
 //! What the roll and systemd tell an instance, and what it makes of that.
 
-use super::{Context, Instance, PROBE_WAITS, START_AGAIN, Step};
+use super::{Context, FEW, Instance, NEWS_INTERVAL, PROBE_WAITS, READ_INTERVAL, START_AGAIN, Step};
 use crate::roll::event::{Decision, Ticket, Verdict};
 use crate::roll::judge::Verb;
 use crate::roll::outcome::{Failure, Standing};
@@ -11,7 +11,8 @@ use crate::roll::unit::{JobId, JobResult, UnitState};
 
 impl Instance {
     /// Its turn has come; `found` is what it was when the group was found in order.
-    pub(in crate::roll) fn begin(&mut self, found: UnitState, cx: &mut Context) {
+    pub(in crate::roll) fn begin(&mut self, found: UnitState, at_once: u32, cx: &mut Context) {
+        self.news_interval = (NEWS_INTERVAL * at_once / FEW).clamp(NEWS_INTERVAL, READ_INTERVAL);
         self.old = found.invocation;
         self.was_up = found.active.is_up();
         self.state = found;
@@ -217,9 +218,13 @@ impl Instance {
         if ticket < self.valid_from || !self.is_busy() {
             return;
         }
+        // What it says of itself before its turn is not about the roll.
+        let is_first = matches!(self.step, Step::Looking);
         let before = std::mem::replace(&mut self.state, state);
         self.take_in(&before, cx);
-        self.tell_status(&before, cx);
+        if !is_first {
+            self.tell_status(&before, cx);
+        }
     }
 
     /// What follows from a read; `before` is what was read before it.

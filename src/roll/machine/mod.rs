@@ -222,9 +222,10 @@ impl Roll {
             of: self.plan.batch_count(),
             instances: slots.iter().map(unit).collect(),
         }));
+        let at_once = slots.len().try_into().unwrap_or(u32::MAX);
         for slot in slots {
             let found = self.group.members.get(slot.0).cloned().unwrap_or_default();
-            self.with(slot, now, actions, |instance, cx| instance.begin(found, cx));
+            self.with(slot, now, actions, |instance, cx| instance.begin(found, at_once, cx));
         }
     }
 
