@@ -116,6 +116,11 @@ pub enum Event {
         /// systemd's reason.
         why: String,
     },
+    /// systemd refused the stop or restart, for somebody else's job is in the way.
+    JobInTheWay {
+        /// The instance.
+        slot: Slot,
+    },
     /// The answer to a stop, start or restart was lost: it may or may not have been taken.
     JobUnheard {
         /// The instance.

@@ -23,6 +23,7 @@ impl Driver<'_> {
         self.spawn(async move {
             Some(match systemd.queue(wish, &unit).await {
                 Ok(job) => Event::JobQueued { slot, job },
+                Err(error) if error.is_about_another_job() => Event::JobInTheWay { slot },
                 Err(error @ CallError::Refused { .. }) => {
                     Event::JobRefused { slot, why: error.to_string() }
                 }

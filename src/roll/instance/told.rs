@@ -2,7 +2,7 @@
 
 use super::{Context, FEW, Instance, NEWS_INTERVAL, PROBE_WAITS, READ_INTERVAL, START_AGAIN, Step};
 use crate::roll::event::{Decision, Ticket, Verdict};
-use crate::roll::judge::Verb;
+use crate::roll::judge::{Verb, taken_over};
 use crate::roll::outcome::{Failure, Standing};
 use crate::roll::phase::Phase;
 use crate::roll::policy::Hook;
@@ -153,6 +153,17 @@ impl Instance {
                 *again = cx.now + START_AGAIN;
                 self.look_afresh(cx);
             }
+            _ => {}
+        }
+    }
+
+    /// What replaces other jobs is never refused for one: then it is not our own call.
+    pub(in crate::roll) fn found_a_job_in_the_way(&mut self, cx: &mut Context) {
+        match &self.step {
+            Step::Calling(Verb::Start) | Step::Closing { .. } => {
+                self.refused("another job is in the way".to_owned(), cx);
+            }
+            Step::Calling(_) => self.fail(taken_over("another job was in the way"), cx),
             _ => {}
         }
     }

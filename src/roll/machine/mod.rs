@@ -151,6 +151,9 @@ impl Roll {
             Event::BroughtBack { slot, up, down } => {
                 self.with(slot, now, actions, |it, cx| it.brought_back(up, down, cx));
             }
+            Event::JobInTheWay { slot } => {
+                self.with(slot, now, actions, |it, cx| it.found_a_job_in_the_way(cx));
+            }
             Event::JobUnheard { slot } => self.with(slot, now, actions, |it, cx| it.unheard(cx)),
             Event::JobRemoved { slot, job, result } => {
                 self.with(slot, now, actions, |it, cx| it.removed(job, result, cx));
