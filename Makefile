@@ -14,7 +14,7 @@ FEDORA := systemd dbus-daemon util-linux util-linux-script findutils
 PREFIX ?= /usr
 UNITDIR ?= /usr/lib/systemd/system
 
-.PHONY: help demo test simulate install needs
+.PHONY: help demo test simulate install needs apps
 help:
 	@sed -n 's/^# make/make/p' Makefile
 
@@ -22,7 +22,7 @@ demo: needs
 	$(CARGO) build --locked --release --all-features --bins
 	$(CARGO) run --locked --release --all-features --example demo
 
-test: needs
+test: needs apps
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-features --all-targets -- -D warnings
 	$(CARGO) test --locked --all-features
@@ -37,8 +37,13 @@ install:
 	install -D -t $(DESTDIR)$(PREFIX)/bin target/release/rollctl
 	install -D -t $(DESTDIR)$(PREFIX)/libexec/rollctl target/release/worker
 	install -D -m 644 -t $(DESTDIR)$(UNITDIR) units/*
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/lib/systemd/catalog packaging/rollctl.catalog
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/rollctl README.md CHANGELOG.md
-	[ -n "$(DESTDIR)" ] || systemctl daemon-reload
+	[ -n "$(DESTDIR)" ] || { systemctl daemon-reload; journalctl --update-catalog; }
+
+# Real apps and balancers for the tests, into target/real; tests say what they miss, in CI they fail.
+apps:
+	@tests/apps/install
 
 needs:
 	@missing=; for program in $(PROGRAMS); do \

@@ -4,9 +4,9 @@
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::unix::net::UnixListener;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use rollctl::load::{Class, Load, Report, Style, Target};
+use rollctl::load::{Class, Load, Report, Style, Target, pattern};
 use socket2::SockRef;
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
@@ -246,4 +246,60 @@ fn stale_echo(_: usize, mut c: TcpStream) {
 #[test]
 fn an_echo_of_another_request_is_wrong() {
     assert_one(Class::WrongBody, 2, &load(server(stale_echo), Style::post("/echo", 64), 3));
+}
+
+#[test]
+fn an_upload_takes_its_time_and_comes_back_whole() {
+    let target = server(|_, mut c| {
+        assert!(request(&mut c));
+        c.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n").unwrap();
+        let begun = Instant::now();
+        let mut body = [0; 5000];
+        c.read_exact(&mut body).unwrap();
+        assert!(begun.elapsed() > Duration::from_millis(90), "all at once");
+        c.write_all(&body).unwrap();
+        while request(&mut c) {}
+    });
+    let total = load(target, Style::upload("/", 5000, Duration::from_millis(100)), 1).total();
+    assert_eq!((total.count(Class::Ok), total.lost()), (1, 0), "{total:?}");
+}
+
+#[test]
+fn a_download_is_read_no_faster_than_told() {
+    let body = pattern(4 << 20);
+    let target = server(move |_, mut c| {
+        assert!(request(&mut c));
+        write!(c, "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len()).unwrap();
+        c.write_all(&body).unwrap();
+    });
+    let total = load(target, Style::download("/", 4 << 20, Duration::from_millis(200)), 1).total();
+    assert_eq!((total.count(Class::Ok), total.lost()), (1, 0), "{total:?}");
+    assert!(total.max() >= Duration::from_millis(200), "{total:?}");
+}
+
+const EVENTS: &str = "HTTP/1.1 200 OK\r\nContent-Length: 27\r\n\r\n";
+
+#[test]
+fn events_come_one_by_one() {
+    let target = server(|_, mut c| {
+        assert!(request(&mut c));
+        c.write_all(EVENTS.as_bytes()).unwrap();
+        for number in 0..3 {
+            write!(c, "data: {number}\n\n").unwrap();
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    });
+    let total = load(target, Style::events("/", 3, Duration::from_millis(50)), 1).total();
+    assert_eq!((total.count(Class::Ok), total.lost()), (1, 0), "{total:?}");
+}
+
+#[test]
+fn events_that_were_held_back_are_lost() {
+    let target = server(|_, mut c| {
+        assert!(request(&mut c));
+        std::thread::sleep(Duration::from_millis(100));
+        write!(c, "{EVENTS}data: 0\n\ndata: 1\n\ndata: 2\n\n").unwrap();
+    });
+    let style = Style::events("/", 3, Duration::from_millis(50));
+    assert_one(Class::WrongBody, 0, &load(target, style, 1));
 }

@@ -4,13 +4,15 @@
 
 mod worker_support;
 
+use std::net::TcpListener;
+use std::os::fd::OwnedFd;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
-use worker_support::Start;
-use worker_support::client::{End, get, is_last, is_ok};
+use worker_support::client::{Client, End, get, is_last, is_ok};
 use worker_support::http2::{GOAWAY, Http2, PING};
+use worker_support::{Start, unix_listener};
 
 const IDLE: &str = "worker_connections{state=\"idle\"}";
 const HEAD: &str = "worker_connections{state=\"head\"}";
@@ -151,6 +153,25 @@ fn a_last_look_finds_the_request_that_came_with_the_end_of_the_linger_time() {
 }
 
 #[test]
+fn a_response_that_outlasts_the_linger_time_leaves_its_connection_usable() {
+    let linger = Duration::from_millis(500);
+    let worker = Start::worker().on_tcp().args("--linger 500ms").ready();
+    let mut client = worker.client();
+    client.sends("POST /echo HTTP/1.1\r\nhost: test\r\ncontent-length: 10\r\n\r\nhello");
+    let head = client.reads_until(b"hello");
+    assert!(!head.contains("connection: close"), "it could not know: {head}");
+    worker.is_told_to_go();
+    thread::sleep(linger + Duration::from_millis(100));
+    client.sends("world");
+    client.reads_until(b"world");
+    // Long enough for a connection to be closed that is not waited for.
+    thread::sleep(Duration::from_millis(50));
+    is_last(&client.asks("/"));
+    let log = worker.ends_well();
+    assert!(log.contains("0 lingered, 0 lost"), "{log}");
+}
+
+#[test]
 fn what_arrives_after_the_close_is_counted_as_lost() {
     let worker = Start::worker().on_tcp().args("--linger 50ms").ready();
     let mut client = worker.client();
@@ -174,6 +195,62 @@ fn a_client_that_never_closes_holds_the_worker_up_for_two_seconds() {
     worker.ends_well();
     assert!(told.elapsed() < Duration::from_secs(4), "took {:?}", told.elapsed());
     drop(client);
+}
+
+#[test]
+fn what_connects_after_sigterm_waits_for_the_next_worker() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    waits_for_the_next_worker(|| listener.try_clone().unwrap().into(), || Client::tcp(address));
+}
+
+#[test]
+fn so_it_does_on_a_unix_socket() {
+    let (_dir, path, listener) = unix_listener();
+    waits_for_the_next_worker(|| listener.try_clone().unwrap().into(), || Client::unix(&path));
+}
+
+fn waits_for_the_next_worker(socket: impl Fn() -> OwnedFd, connect: impl Fn() -> Client) {
+    let old = Start::worker().socket(socket()).ready();
+    let mut busy = connect();
+    busy.sends(get("/slow?ms=500"));
+    old.until(BUSY, 1);
+    old.is_told_to_go();
+    let mut late = connect();
+    late.sends(get("/"));
+    is_last(&busy.reads());
+    drop(busy);
+    // It goes, although somebody waits in the queue.
+    let log = old.ends_well();
+    assert!(log.contains("drained 1 connections"), "{log}");
+    let new = Start::worker().socket(socket()).ready();
+    is_ok(&late.reads());
+    drop(new);
+}
+
+#[test]
+fn a_worker_without_connections_goes_at_once() {
+    let worker = Start::worker().on_tcp().args("--linger 1min --drain-timeout 2min").ready();
+    let told = Instant::now();
+    worker.is_told_to_go();
+    worker.ends_well();
+    assert!(told.elapsed() < Duration::from_secs(2), "took {:?}", told.elapsed());
+}
+
+#[test]
+fn a_request_behind_the_last_one_is_not_begun() {
+    let worker = Start::worker().on_tcp().ready();
+    let mut client = worker.client();
+    client.sends(get("/slow?ms=300"));
+    worker.until(BUSY, 1);
+    client.sends("POST /echo HTTP/1.1\r\nhost: test\r\ncontent-length: 2\r\n\r\nhi");
+    worker.is_told_to_go();
+    is_last(&client.reads());
+    // Answered or not begun at all: its client may send it again.
+    client.sees_clean_end();
+    assert_eq!(worker.metric("worker_requests_total{class=\"2xx\"}"), 1);
+    drop(client);
+    worker.ends_well();
 }
 
 #[test]
@@ -202,6 +279,23 @@ fn an_idle_http2_connection_goes_at_once() {
     client.is_answered(1);
     worker.is_told_to_go();
     client.reads_until(|frame| frame.kind == GOAWAY);
+    client.sees_end();
+    worker.ends_well();
+}
+
+#[test]
+fn http2_streams_begun_after_the_last_goaway_are_not_served() {
+    let worker = Start::worker().on_tcp().ready();
+    let mut client = Http2::new(worker.client());
+    client.asks(1, "/slow?ms=1000");
+    worker.until("worker_in_flight", 1);
+    worker.is_told_to_go();
+    client.reads_until(|frame| frame.kind == GOAWAY);
+    let last = client.reads_until(|frame| frame.kind == GOAWAY);
+    assert_eq!(last.payload[..4], [0, 0, 0, 1], "the last stream that counts");
+    // Its client knows that it may send it again elsewhere.
+    client.asks(3, "/");
+    client.is_answered(1);
     client.sees_end();
     worker.ends_well();
 }

@@ -9,7 +9,7 @@
 
 use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};
-use std::io;
+use std::io::{self, IsTerminal};
 use std::os::fd::AsFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::time::Duration;
@@ -39,9 +39,10 @@ pub(super) struct Keys {
     typed: VecDeque<Event>,
 }
 
-/// Whether somebody at a terminal could press one.
-pub(super) fn are_there() -> bool {
-    open().is_ok_and(|tty| is_in_foreground(&tty))
+/// Whether somebody at a terminal sees what is asked, and can press a key.
+pub fn is_attended() -> bool {
+    let sees = io::stdin().is_terminal() && io::stderr().is_terminal();
+    sees && open().is_ok_and(|tty| is_in_foreground(&tty))
 }
 
 impl Keys {

@@ -47,6 +47,7 @@ pub use gates::{
     Answer, Check, Gates, Health, HealthUrl, InstanceGates, Listener, Probe, Target, ask_health,
 };
 pub use hooks::Hooks;
+pub use keys::is_attended;
 pub use lock::Lock;
 pub use log::{Beginning, EventLog, Header, Life, Line, Shelf, Told};
 pub use look::{Fate, Look, last_roll};

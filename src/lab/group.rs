@@ -57,7 +57,7 @@ impl GroupPlan {
         Self {
             units: PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/units")),
             instances: 4,
-            address: own_loopback_address(),
+            address: own_address(),
             drop_ins: Vec::new(),
             programs: Vec::new(),
         }
@@ -81,7 +81,8 @@ impl GroupPlan {
         self
     }
 
-    /// Adds a drop-in to a unit, read after the lab's own.
+    /// Adds a drop-in to a unit, read after the lab's own; it may name our programs where they are
+    /// installed.
     pub fn drop_in(mut self, unit: &str, text: &str) -> Self {
         self.drop_ins.push((unit.to_owned(), text.to_owned()));
         self
@@ -95,19 +96,23 @@ impl GroupPlan {
 
     /// Installs the units, enables the instances and starts socket and group; all are serving then.
     pub fn start(self, lab: &Lab) -> Result<Group, LabError> {
-        for (unit, text) in units_in(&self.units)? {
-            lab.install(&unit, &text)?;
-            lab.drop_in(&unit, "10-lab", &self.replaced(lab, &unit, &text)?)?;
+        let shipped = units_in(&self.units)?;
+        for (unit, text) in &shipped {
+            lab.install(unit, text)?;
+            lab.drop_in(unit, "10-lab", &self.replaced(lab, unit, text)?)?;
         }
         for (at, (unit, text)) in self.drop_ins.iter().enumerate() {
-            lab.drop_in(unit, &format!("20-plan-{at}"), text)?;
+            lab.drop_in(unit, &format!("20-plan-{at}"), &self.with_our_programs_in(lab, text)?)?;
         }
         lab.reload()?;
         run_as_ourselves_if_refused(lab)?;
         let group = Group { address: self.address, instances: self.instances };
         let units = group.units();
         lab.systemctl(["enable", "--quiet"].into_iter().chain(units.iter().map(String::as_str)))?;
-        lab.systemctl(["start", "worker.socket", "worker.service"])?;
+        // Units of another directory may have no shared socket.
+        let shared = ["worker.socket", "worker.service"].into_iter();
+        let shared = shared.filter(|name| shipped.iter().any(|(unit, _)| unit == name));
+        lab.systemctl(["start"].into_iter().chain(shared))?;
         lab.systemctl(["start"].into_iter().chain(units.iter().map(String::as_str)))?;
         Ok(group)
     }
@@ -128,6 +133,15 @@ impl GroupPlan {
             drop_in.push_str(&format!("[Socket]\nListenStream=\nListenStream={}\n", self.address));
         }
         Ok(drop_in)
+    }
+
+    /// A drop-in with our programs in it.
+    fn with_our_programs_in(&self, lab: &Lab, text: &str) -> Result<String, LabError> {
+        let line = |line: &str| {
+            let ours = self.with_our_programs(lab, line)?;
+            Ok(ours.unwrap_or_else(|| line.to_owned()) + "\n")
+        };
+        text.lines().map(line).collect()
     }
 
     /// The command line with our programs in it; `None` when it names none of them.
@@ -184,7 +198,7 @@ fn assignments(text: &str) -> impl Iterator<Item = (&str, &str)> {
 
 /// A free address out of 127.0.0.0/8 that is most unlikely to be anybody else's: a port of 127.0.0.1
 /// that the kernel chose could be taken by a connection before systemd binds it.
-fn own_loopback_address() -> String {
+pub fn own_address() -> String {
     loop {
         let random = RandomState::new().hash_one("address").to_le_bytes();
         let port = 10_000 + u16::from_le_bytes([random[3], random[4]]) % 20_000;

@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 pub use error::LabError;
-pub use group::{Group, GroupPlan};
+pub use group::{Group, GroupPlan, own_address};
 pub use place::Place;
 pub use programs::program;
 

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode, Version, header};
-use http_body_util::{BodyExt, Full};
 use tokio::time::timeout;
 
 use super::Class;
 use super::connection::Connection;
+use super::paced::{self, Paced};
+use super::style::Pace;
 
 /// A request that was lost: in which way, and the words of it.
 #[derive(Debug)]
@@ -65,14 +66,24 @@ impl Answer {
 /// The whole response, or in which way it failed.
 pub(super) async fn answer(
     connection: &mut Connection,
-    request: Request<Full<Bytes>>,
+    request: Request<Paced>,
+    pace: Pace,
 ) -> Result<Answer, Failure> {
     let response = connection.send(request).await;
     let response = response.map_err(|error| failure(connection, &error))?;
     let (status, closes) = (response.status(), closes(response.version(), response.headers()));
-    let body = connection.while_driven(response.into_body().collect()).await;
-    let body = body.map_err(|error| failure(connection, &error))?.to_bytes();
-    Ok(Answer { status, body, closes })
+    let read = connection.while_driven(paced::read(response.into_body(), pace)).await;
+    let (body, spread) = read.map_err(|error| failure(connection, &error))?;
+    match pace {
+        Pace::Hears(least) if status.is_success() && spread < least => Err(at_once(spread, least)),
+        _ => Ok(Answer { status, body, closes }),
+    }
+}
+
+/// A body that somebody held back until it was whole.
+fn at_once(spread: Duration, least: Duration) -> Failure {
+    let text = format!("the body came within {spread:?}, not over {least:?} or more");
+    Failure::Lost(Lost::new(Class::WrongBody, text))
 }
 
 /// The class of a failed exchange, by what was seen on the wire.

@@ -5,13 +5,13 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{Request, Uri, header};
-use http_body_util::Full;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
 use super::answer::{Failure, Lost, answer, within};
 use super::book::Book;
 use super::connection::Connection;
+use super::paced::Paced;
 use super::{Class, Style, Target};
 
 /// How long a client waits at most.
@@ -89,22 +89,27 @@ impl Client {
     async fn exchange(&mut self, mut connection: Connection) -> Result<(), Failure> {
         let body = self.style.echo.map(|size| unique_body(self.number, self.sent, size));
         let request = self.build(body.clone());
-        let answer = within(self.limits.request, answer(&mut connection, request));
+        let answer = within(self.limits.request, answer(&mut connection, request, self.style.pace));
         let answer = answer.await.map_err(Failure::Lost)??;
         if self.style.keeps_alive && !answer.closes {
             connection.is_fresh = false;
             self.connection = Some(connection);
         }
-        answer.judge(body.or_else(|| self.style.expected.clone())).map_err(Failure::Lost)
+        answer.judge(self.style.expected.clone().or(body)).map_err(Failure::Lost)
     }
 
-    fn build(&self, body: Option<Bytes>) -> Request<Full<Bytes>> {
+    fn build(&self, body: Option<Bytes>) -> Request<Paced> {
         let method = if body.is_some() { http::Method::POST } else { http::Method::GET };
-        let mut request = Request::new(Full::new(body.unwrap_or_default()));
+        let mut request = Request::new(Paced::new(body.unwrap_or_default(), self.style.pace));
         *request.method_mut() = method;
         *request.uri_mut() = self.uri.clone();
         let headers = request.headers_mut();
         headers.insert(header::HOST, header::HeaderValue::from_static("localhost"));
+        if self.style.echo.is_some() {
+            // Without a type, frameworks try to read forms out of it.
+            let bytes = header::HeaderValue::from_static("application/octet-stream");
+            headers.insert(header::CONTENT_TYPE, bytes);
+        }
         if !self.style.keeps_alive {
             headers.insert(header::CONNECTION, header::HeaderValue::from_static("close"));
         }

@@ -6,9 +6,7 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::{Request, Response};
-use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
@@ -16,13 +14,14 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{sleep, timeout};
 
 use super::answer::Lost;
+use super::paced::Paced;
 use super::watched::{Stream, Traffic, Watched};
 use super::{Class, Target};
 
-type Driver = http1::Connection<TokioIo<Watched>, Full<Bytes>>;
+type Driver = http1::Connection<TokioIo<Watched>, Paced>;
 
 pub(super) struct Connection {
-    sender: SendRequest<Full<Bytes>>,
+    sender: SendRequest<Paced>,
     /// hyper's half that moves the bytes; `None` once the connection has ended.
     driver: Option<Pin<Box<Driver>>>,
     pub(super) traffic: Arc<Traffic>,
@@ -52,7 +51,7 @@ impl Connection {
     /// Sends a request and waits for the head of its response.
     pub(super) async fn send(
         &mut self,
-        request: Request<Full<Bytes>>,
+        request: Request<Paced>,
     ) -> Result<Response<Incoming>, hyper::Error> {
         self.traffic.begin();
         let Self { sender, driver, .. } = self;

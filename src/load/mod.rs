@@ -13,7 +13,9 @@ mod book;
 mod class;
 mod client;
 mod connection;
+mod paced;
 mod report;
+mod slow;
 mod style;
 mod tally;
 mod target;
@@ -31,7 +33,8 @@ use tokio::task::{JoinSet, LocalSet};
 
 pub use class::Class;
 pub use report::{Phase, Report};
-pub use style::Style;
+pub use slow::{Slow, SlowEnd, SlowRunning};
+pub use style::{Style, pattern};
 pub use tally::{Sample, Tally};
 pub use target::{BadTarget, Target};
 

@@ -4,16 +4,30 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-/// One way of being a client; the constructors make the four usual ones.
+/// One way of being a client; the constructors make the usual ones.
 #[derive(Clone, Debug)]
 pub struct Style {
     pub(super) name: String,
     pub(super) path: String,
     /// The size of the body to post and get back; `None` sends a GET.
     pub(super) echo: Option<usize>,
+    pub(super) pace: Pace,
     pub(super) keeps_alive: bool,
     pub(super) think: Duration,
     pub(super) expected: Option<Bytes>,
+}
+
+/// What of a request takes its time on purpose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pace {
+    /// Nothing: as fast as it goes.
+    Full,
+    /// The request's body leaves piece by piece over this time.
+    Sends(Duration),
+    /// The response's body, of so many bytes, is read piece by piece over this time.
+    Reads(usize, Duration),
+    /// The response's body must arrive over at least this time: nobody in between may hold it back.
+    Hears(Duration),
 }
 
 impl Style {
@@ -23,6 +37,7 @@ impl Style {
             name: "keep-alive GET".to_owned(),
             path: path.to_owned(),
             echo: None,
+            pace: Pace::Full,
             keeps_alive: true,
             think: Duration::ZERO,
             expected: None,
@@ -42,8 +57,31 @@ impl Style {
 
     /// GETs `/slow?ms=N`, which takes the server that long to answer.
     pub fn slow(time: Duration) -> Self {
-        let millis = time.as_millis();
-        Self { name: format!("slow {millis} ms"), ..Self::get(&format!("/slow?ms={millis}")) }
+        let path = format!("/slow?ms={}", time.as_millis());
+        Self { name: format!("slow {}", millis(time)), ..Self::get(&path) }
+    }
+
+    /// POSTs a body of this many bytes, spread over this time, to an echo or to what answers as
+    /// [`Style::expect`] says.
+    pub fn upload(path: &str, bytes: usize, time: Duration) -> Self {
+        let name = format!("upload of {}", millis(time));
+        Self { name, pace: Pace::Sends(time), ..Self::post(path, bytes) }
+    }
+
+    /// GETs `PATH?bytes=N`, which must answer with [`pattern`], and reads it over this time.
+    pub fn download(path: &str, bytes: usize, time: Duration) -> Self {
+        let name = format!("download of {}", millis(time));
+        let ask = Self::get(&format!("{path}?bytes={bytes}")).expect(pattern(bytes));
+        Self { name, pace: Pace::Reads(bytes, time), ..ask }
+    }
+
+    /// GETs `PATH?count=N&ms=M`, which must answer with N server-sent events `data: 0`, `data: 1` …
+    /// every M milliseconds; the first must be here when the last is still far off.
+    pub fn events(path: &str, count: u32, every: Duration) -> Self {
+        let all = (0..count).map(|number| format!("data: {number}\n\n")).collect::<String>();
+        let time = every * count.saturating_sub(1);
+        let ask = Self::get(&format!("{path}?count={count}&ms={}", every.as_millis())).expect(all);
+        Self { name: format!("events for {}", millis(time)), pace: Pace::Hears(time / 2), ..ask }
     }
 
     /// Waits this long between a response and the next request.
@@ -63,4 +101,13 @@ impl Style {
         self.name = name.into();
         self
     }
+}
+
+fn millis(time: Duration) -> String {
+    format!("{} ms", time.as_millis())
+}
+
+/// What a download of this many bytes consists of: the bytes 0 to 250, again and again.
+pub fn pattern(bytes: usize) -> Bytes {
+    (0..=250_u8).cycle().take(bytes).collect()
 }

@@ -19,7 +19,7 @@ use tokio::task::JoinSet;
 
 use super::connections::{Connections, Phase};
 use super::inherit::Socket;
-use super::io::Stream;
+use super::stream::{Peer, Stream};
 use super::{App, Error, connection};
 
 /// How long an accept may block when a sibling's start makes the shared socket blocking.
@@ -51,15 +51,16 @@ impl Listener {
         })
     }
 
-    fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<Stream>> {
+    fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(Stream, Peer)>> {
         match self {
             Self::Tcp(tcp) => {
                 ioctl_fionbio(tcp, true)?;
-                tcp.poll_accept(cx).map_ok(|(client, _)| Stream::Tcp(client))
+                let accepted = tcp.poll_accept(cx);
+                accepted.map_ok(|(client, peer)| (Stream::Tcp(client), Peer::Tcp(peer)))
             }
             Self::Unix(unix) => {
                 ioctl_fionbio(unix, true)?;
-                unix.poll_accept(cx).map_ok(|(client, _)| Stream::Unix(client))
+                unix.poll_accept(cx).map_ok(|(client, _)| (Stream::Unix(client), Peer::Unix))
             }
         }
     }
@@ -69,23 +70,24 @@ impl Listener {
 /// else: a `shutdown()` would end them for every sibling.
 pub(crate) fn start<A: App>(
     listeners: Vec<Listener>,
-    app: A,
+    app_for: impl Fn(&Peer) -> A + Send + 'static,
     connections: &Arc<Connections>,
 ) -> JoinSet<()> {
-    [accept(listeners, app, connections.clone())].into_iter().collect()
+    [accept(listeners, app_for, connections.clone())].into_iter().collect()
 }
 
-async fn accept<A: App>(mut listeners: Vec<Listener>, app: A, connections: Arc<Connections>) {
+async fn accept<A: App>(
+    mut listeners: Vec<Listener>,
+    app_for: impl Fn(&Peer) -> A,
+    connections: Arc<Connections>,
+) {
     while connections.phase() == Phase::Serving {
         // A place first: at the limit, clients are left in the queue for the siblings.
         let Ok(place) = connections.room.clone().acquire_owned().await else { return };
         match poll_fn(|cx| poll_any(&listeners, cx)).await {
-            Ok(stream) => {
-                let (app, entry) = (app.clone(), connections.open());
-                tokio::spawn(async move {
-                    connection::serve(stream, app, entry).await;
-                    drop(place);
-                });
+            Ok((stream, peer)) => {
+                let (app, entry) = (app_for(&peer), connections.open(place));
+                tokio::spawn(connection::serve(stream, app, entry));
             }
             Err(error) => bear(&error).await,
         }
@@ -94,7 +96,7 @@ async fn accept<A: App>(mut listeners: Vec<Listener>, app: A, connections: Arc<C
     }
 }
 
-fn poll_any(listeners: &[Listener], cx: &mut Context<'_>) -> Poll<io::Result<Stream>> {
+fn poll_any(listeners: &[Listener], cx: &mut Context<'_>) -> Poll<io::Result<(Stream, Peer)>> {
     let mut polled = listeners.iter().map(|listener| listener.poll_accept(cx));
     polled.find(Poll::is_ready).unwrap_or(Poll::Pending)
 }

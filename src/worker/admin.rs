@@ -20,7 +20,7 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 
-use super::connections::{Connections, Phase};
+use super::connections::{AppState, Connections, Phase};
 use super::{Address, Config, Error};
 
 /// Questions answered at a time; more wait in the queue.
@@ -135,8 +135,9 @@ fn respond(request: &Request<Incoming>, connections: &Connections) -> Response<F
 }
 
 fn health(connections: &Connections) -> Response<Full<Bytes>> {
-    let (status, state) = match connections.phase() {
-        Phase::Serving => (StatusCode::OK, "serving"),
+    let (status, state) = match (connections.phase(), connections.app()) {
+        (Phase::Serving, AppState::Up) => (StatusCode::OK, "serving"),
+        (Phase::Serving, _) => (StatusCode::SERVICE_UNAVAILABLE, "app down"),
         _ => (StatusCode::SERVICE_UNAVAILABLE, "draining"),
     };
     let identity = &connections.identity;

@@ -1,21 +1,25 @@
 //! What can be set, its defaults, and the one place that reads it from the environment.
 
-use std::env;
-use std::str::FromStr;
 use std::time::Duration;
 
-use super::{Address, Error};
-use crate::span::Span;
+use super::env::{self, read, set, set_span};
+use super::{Address, DrainMode, DrainStatus, Error};
 
 /// How a worker behaves. Start from [`Config::from_env`] or [`Config::default`].
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Config {
     /// How long idle connections are still served after SIGTERM, each response saying
-    /// `Connection: close` (`WORKER_LINGER`, default 10 s).
+    /// `Connection: close`; after a response that had begun before, from its end
+    /// (`WORKER_LINGER`, default 10 s).
     pub linger: Duration,
     /// When requests still in flight are cut after SIGTERM (`WORKER_DRAIN_TIMEOUT`, default 30 s).
     pub drain_timeout: Duration,
+    /// What becomes of requests on old connections after SIGTERM (`WORKER_DRAIN_MODE`, default
+    /// `serve`).
+    pub drain_mode: DrainMode,
+    /// What they get if they are refused (`WORKER_DRAIN_STATUS`, default 503).
+    pub drain_status: DrainStatus,
     /// When an idle connection is closed (`WORKER_IDLE_TIMEOUT`, default 75 s: longer than the
     /// 60 s for which nginx and most balancers keep a pooled connection).
     pub idle_timeout: Duration,
@@ -42,6 +46,8 @@ impl Default for Config {
         Self {
             linger: Duration::from_secs(10),
             drain_timeout: Duration::from_secs(30),
+            drain_mode: DrainMode::default(),
+            drain_status: DrainStatus::default(),
             idle_timeout: Duration::from_secs(75),
             header_timeout: Duration::from_secs(30),
             max_connections: 10_000,
@@ -64,6 +70,8 @@ impl Config {
         let mut config = Self { admin: admin_in_runtime_directory(), ..Self::default() };
         set_span(&mut config.linger, "WORKER_LINGER")?;
         set_span(&mut config.drain_timeout, "WORKER_DRAIN_TIMEOUT")?;
+        set(&mut config.drain_mode, "WORKER_DRAIN_MODE")?;
+        set(&mut config.drain_status, "WORKER_DRAIN_STATUS")?;
         set_span(&mut config.idle_timeout, "WORKER_IDLE_TIMEOUT")?;
         set_span(&mut config.header_timeout, "WORKER_HEADER_TIMEOUT")?;
         set(&mut config.max_connections, "WORKER_MAX_CONNECTIONS")?;
@@ -92,40 +100,6 @@ impl Config {
     }
 }
 
-/// systemd separates several directories by colons; the admin socket lives in the first.
 fn admin_in_runtime_directory() -> Option<Address> {
-    let directories = env::var("RUNTIME_DIRECTORY").ok()?;
-    let first = directories.split(':').next().filter(|first| first.starts_with('/'))?;
-    Some(Address::Unix(format!("{first}/admin.sock").into()))
-}
-
-fn set_span(target: &mut Duration, name: &str) -> Result<(), Error> {
-    if let Some(Span(span)) = read(name)? {
-        *target = span;
-    }
-    Ok(())
-}
-
-fn set<T: FromStr<Err: ToString>>(target: &mut T, name: &str) -> Result<(), Error> {
-    if let Some(value) = read(name)? {
-        *target = value;
-    }
-    Ok(())
-}
-
-/// An empty variable is an unset one: a unit clears a value with `Environment=NAME=`.
-fn read<T: FromStr<Err: ToString>>(name: &str) -> Result<Option<T>, Error> {
-    match env::var(name) {
-        Ok(text) if text.is_empty() => Ok(None),
-        Ok(text) => parse(name, &text).map(Some),
-        Err(env::VarError::NotPresent) => Ok(None),
-        Err(env::VarError::NotUnicode(_)) => Err(Error::value(name, "is not valid UTF-8")),
-    }
-}
-
-fn parse<T: FromStr<Err: ToString>>(name: &str, text: &str) -> Result<T, Error> {
-    text.parse().map_err(|why: T::Err| match why.to_string() {
-        why if why.contains(text) => Error::value(name, why),
-        why => Error::value(name, format!("{text:?}: {why}")),
-    })
+    Some(Address::Unix(env::runtime_directory()?.join("admin.sock")))
 }

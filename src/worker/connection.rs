@@ -2,16 +2,18 @@
 //!
 //! ```text
 //! accept ─► sniff ─► HTTP/1 or HTTP/2 ─► closed by the client, by a limit, or by the drain
+//!                         └─► tunnel: whoever took the stream closes it
 //! ```
 
 use super::App;
 use super::connections::{Entry, Phase};
 use super::http1;
 use super::http2;
-use super::io::{Io, Look, Stream};
+use super::io::{Io, Look};
 use super::limits::{Limits, Verdict};
 use super::service::{Protocol, Tracked};
 use super::sniff::{Sniffed, sniff};
+use super::stream::Stream;
 use super::track::{State, Track};
 
 /// What a client is told whose request's head took too long.
@@ -24,12 +26,12 @@ const TOO_LATE: &str = "HTTP/1.1 503 Service Unavailable\r\n\
 
 /// Serves one connection to its end.
 pub(crate) async fn serve<A: App>(stream: Stream, app: A, entry: Entry) {
-    let track = &entry.track;
+    let track = &entry.track.clone();
     if let Stream::Tcp(tcp) = &stream {
         // Fails only on a connection that is gone, as the first read will tell.
         let _ = tcp.set_nodelay(true);
     }
-    let mut io = Io::new(stream, track.clone());
+    let mut io = Io::new(stream, entry);
     let mut limits = Limits::new(track.clone());
     loop {
         match sniff(&mut io, &mut limits).await {
@@ -47,9 +49,6 @@ pub(crate) async fn serve<A: App>(stream: Stream, app: A, entry: Entry) {
                 None => break,
             },
         }
-    }
-    if track.all.phase() != Phase::Serving {
-        track.all.metrics.drained.inc();
     }
 }
 
@@ -76,7 +75,7 @@ async fn refuse(io: Io, track: &Track) {
     io.refuse(TOO_LATE).await;
 }
 
-async fn close_idle(io: Io, track: &Track) {
+async fn close_idle(mut io: Io, track: &Track) {
     let metrics = &track.all.metrics;
     if track.all.phase() != Phase::Serving {
         metrics.lingered.inc();

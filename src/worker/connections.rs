@@ -10,16 +10,17 @@
 use std::collections::HashMap;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::sync::atomic::{AtomicU8, AtomicU64, fence};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::{Duration, Instant};
 
-use tokio::sync::{Notify, Semaphore};
+use hyper::StatusCode;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
-use super::Config;
 use super::identity::Identity;
 use super::metrics::Metrics;
 use super::track::{State, Track};
+use super::{Config, DrainMode};
 
 /// How far the drain has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,10 +30,19 @@ pub(crate) enum Phase {
     Serving,
     /// Nothing is accepted; everything that was is served, and each response says it is the last.
     Draining,
-    /// Idle connections are closed, after one more look.
+    /// Connections that have been idle for the linger time are closed, after one more look.
     LingerOver,
     /// Whatever is left is refused or cut.
     Deadline,
+}
+
+/// How the app is that the worker fronts; one inside the worker is always up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum AppState {
+    Up,
+    Down,
+    Stopping,
 }
 
 /// The connections that are open, and what they share.
@@ -40,14 +50,22 @@ pub(crate) enum Phase {
 pub(crate) struct Connections {
     pub(crate) identity: Identity,
     pub(crate) metrics: Metrics,
+    linger: Duration,
     pub(crate) idle_timeout: Duration,
     pub(crate) header_timeout: Duration,
+    /// What requests get that come in the drain; `None`: they are served.
+    refusal: Option<StatusCode>,
+    /// Tells whoever waits for it that the drain has begun.
+    pub(crate) draining: CancellationToken,
     /// Ends the wait of every request at the deadline.
     pub(crate) deadline: CancellationToken,
     /// One permit a connection.
     pub(crate) room: Arc<Semaphore>,
     pub(crate) epoch: Instant,
     phase: AtomicU8,
+    drain_timeout: Duration,
+    drain_end: OnceLock<Instant>,
+    app: AtomicU8,
     bytes_moved: AtomicU64,
     last_id: AtomicU64,
     open: Mutex<HashMap<u64, Arc<Track>>>,
@@ -59,12 +77,18 @@ impl Connections {
         Arc::new(Self {
             identity: Identity::new(config),
             metrics: Metrics::new(),
+            linger: config.linger,
             idle_timeout: config.idle_timeout,
             header_timeout: config.header_timeout,
+            refusal: (config.drain_mode == DrainMode::Refuse).then_some(config.drain_status.0),
+            draining: CancellationToken::new(),
             deadline: CancellationToken::new(),
             room: Arc::new(Semaphore::new(config.max_connections.min(Semaphore::MAX_PERMITS))),
             epoch: Instant::now(),
+            drain_timeout: config.drain_timeout,
+            drain_end: OnceLock::new(),
             phase: AtomicU8::new(Phase::Serving as u8),
+            app: AtomicU8::new(AppState::Up as u8),
             bytes_moved: AtomicU64::new(0),
             last_id: AtomicU64::new(0),
             open: Mutex::default(),
@@ -81,23 +105,66 @@ impl Connections {
         }
     }
 
+    /// The status that a new request gets in the place of an answer, in the drain.
+    pub(crate) fn refusal(&self) -> Option<StatusCode> {
+        self.refusal.filter(|_| self.phase() != Phase::Serving)
+    }
+
+    /// How long connections are served after SIGTERM; what comes for an app that is down had better
+    /// go to a sibling at once.
+    pub(crate) fn linger(&self) -> Duration {
+        if self.app() == AppState::Down { Duration::ZERO } else { self.linger }
+    }
+
+    pub(crate) fn app(&self) -> AppState {
+        match self.app.load(Relaxed) {
+            0 => AppState::Up,
+            1 => AppState::Down,
+            _ => AppState::Stopping,
+        }
+    }
+
+    pub(crate) fn set_app(&self, state: AppState) {
+        self.app.store(state as u8, Relaxed);
+    }
+
     /// Moves on to `phase` (never back) and wakes every connection to act on it.
     pub(crate) fn advance(&self, phase: Phase) {
         self.phase.fetch_max(phase as u8, Relaxed);
         fence(SeqCst);
+        self.lock().values().for_each(|track| track.wake());
+        if phase >= Phase::Draining {
+            self.drain_end.get_or_init(|| Instant::now() + self.drain_timeout);
+            self.draining.cancel();
+        }
         if phase == Phase::Deadline {
+            // First, so that none of them ends in time by being told of the deadline.
+            self.sever_tunnels();
             self.deadline.cancel();
         }
-        self.lock().values().for_each(|track| track.wake());
+    }
+
+    /// Until the drain's deadline; before the drain there is no end to it.
+    pub(crate) fn time_left(&self) -> Duration {
+        let until = |end: &Instant| end.saturating_duration_since(Instant::now());
+        self.drain_end.get().map_or(Duration::MAX, until)
+    }
+
+    fn sever_tunnels(&self) {
+        for track in self.lock().values() {
+            if let Some(tunnel) = track.tunnel() {
+                tunnel.sever(track);
+            }
+        }
     }
 
     /// Enters a new connection into the books; it leaves them when the guard is dropped.
-    pub(crate) fn open(self: &Arc<Self>) -> Entry {
+    pub(crate) fn open(self: &Arc<Self>, place: OwnedSemaphorePermit) -> Entry {
         let id = self.last_id.fetch_add(1, Relaxed) + 1;
         let track = Arc::new(Track::new(id, self.clone()));
         self.metrics.accepted.inc();
         self.lock().insert(id, track.clone());
-        Entry { track }
+        Entry { track, _place: place }
     }
 
     /// Returns once no connection is open.
@@ -138,15 +205,23 @@ impl Connections {
     }
 }
 
-/// One connection's place in the books, also when its task panics.
+/// One connection's place in the books. It goes with the stream, whoever has that in the end, so
+/// that no connection is forgotten while it is open, nor remembered after.
 #[derive(Debug)]
 pub(crate) struct Entry {
     pub(crate) track: Arc<Track>,
+    _place: OwnedSemaphorePermit,
 }
 
 impl Drop for Entry {
     fn drop(&mut self) {
         let all = &self.track.all;
+        if let Some(tunnel) = self.track.tunnel() {
+            tunnel.let_go();
+        }
+        if all.phase() != Phase::Serving {
+            all.metrics.drained.inc();
+        }
         let mut open = all.lock();
         open.remove(&self.track.id);
         if open.is_empty() {
@@ -165,6 +240,10 @@ pub(crate) struct Census {
 impl Census {
     pub(crate) fn connections(&self) -> usize {
         self.states.iter().sum()
+    }
+
+    pub(crate) fn tunnels(&self) -> usize {
+        self.states[State::Tunnel as usize]
     }
 
     pub(crate) fn by_state(&self) -> impl Iterator<Item = (&'static str, usize)> {

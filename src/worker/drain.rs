@@ -19,7 +19,7 @@ use super::{Config, Error};
 const FAREWELLS_LIMIT: Duration = Duration::from_secs(5);
 
 /// What became of the connections that were open when the worker was told to go.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Outcome {
     /// Connections that were open at SIGTERM and have ended since.
@@ -28,12 +28,14 @@ pub struct Outcome {
     pub lingered: u64,
     /// Connections on which bytes arrived after we had closed them.
     pub lost: u64,
-    /// Requests that were refused or cut at the deadline.
+    /// Requests that were refused or cut at the deadline, and tunnels that were cut then.
     pub cut: u64,
+    /// WebSockets of a fronted app that were closed with 1001.
+    pub going_away: u64,
 }
 
 impl Outcome {
-    /// 0, or 3 when requests were cut.
+    /// 0, or 3 when requests or tunnels were cut.
     pub fn exit_code(&self) -> ExitCode {
         if self.cut > 0 { ExitCode::from(3) } else { ExitCode::SUCCESS }
     }
@@ -77,7 +79,7 @@ pub(crate) async fn run(
     signals: &mut Signals,
 ) -> Outcome {
     let mut deadline = Instant::now() + config.drain_timeout;
-    let linger_end = (Instant::now() + config.linger).min(deadline);
+    let linger_end = (Instant::now() + connections.linger()).min(deadline);
     loop {
         let (until, next) = match connections.phase() {
             Phase::Serving | Phase::Draining => (linger_end, Some(Phase::LingerOver)),
@@ -107,14 +109,17 @@ fn outcome(connections: &Connections) -> Outcome {
         lingered: metrics.lingered.get(),
         lost: metrics.lost.get(),
         cut: metrics.cut.get(),
+        going_away: metrics.going_away.get(),
     };
-    let Outcome { drained, lingered, lost, cut } = outcome;
+    let Outcome { drained, lingered, lost, cut, going_away } = outcome;
     tracing::info!(
         drained,
         lingered,
         lost,
         cut,
-        "drained {drained} connections: {lingered} lingered, {lost} lost, {cut} requests cut"
+        going_away,
+        "drained {drained} connections: {lingered} lingered, {lost} lost, {cut} requests cut, \
+         {going_away} WebSockets closed"
     );
     outcome
 }

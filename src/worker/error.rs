@@ -48,16 +48,32 @@ pub enum Error {
     /// The runtime could not be built.
     #[error("cannot start the runtime: {0}")]
     Runtime(io::Error),
+    /// The app's program could not be started.
+    #[error("cannot start {0}: {1}")]
+    AppStart(String, io::Error),
+    /// The app is not there any more; the text says how it ended.
+    #[error("the app {0}")]
+    AppEnded(String),
+    /// Somebody else listens where the app should.
+    #[error("somebody listens at {0} already: give the app another --app-port or --app-socket")]
+    PlaceTaken(String),
+    /// No port could be had for the app.
+    #[error("no free port for the app: {0}")]
+    FreePort(io::Error),
+    /// The socket on which the app says that it is ready could not be made.
+    #[error("cannot listen for the app's word that it is ready: {0}")]
+    Notices(io::Error),
     /// Logging could not be set up.
     #[error("cannot set up logging: {0}")]
     Log(String),
 }
 
 impl Error {
-    /// 2 for a bad value, 1 for everything else.
+    /// 2 for a bad value, 4 for an app that ended by itself, 1 for everything else.
     pub fn exit_code(&self) -> ExitCode {
         match self {
             Self::Value { .. } => ExitCode::from(2),
+            Self::AppEnded(_) => ExitCode::from(4),
             _ => ExitCode::FAILURE,
         }
     }

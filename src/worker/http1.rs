@@ -7,7 +7,7 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::time::Duration;
 
-use hyper::server::conn::http1::{Builder, Connection};
+use hyper::server::conn::http1::{Builder, UpgradeableConnection};
 use hyper_util::rt::TokioIo;
 use tokio::time::timeout;
 
@@ -25,26 +25,26 @@ const BUFFER_LIMIT: usize = 64 * 1024;
 /// How long the last answers have to get out after the deadline.
 pub(crate) const FAREWELL_LIMIT: Duration = Duration::from_secs(2);
 
-type Http1<A> = Connection<TokioIo<Io>, Tracked<A>>;
+type Http1<A> = UpgradeableConnection<TokioIo<Io>, Tracked<A>>;
 
 enum Turn {
     Ended(hyper::Result<()>),
     Over(Verdict),
 }
 
-/// Serves requests until the client, a limit or the drain ends the connection.
+/// Serves requests until the client, a limit, the drain or an upgrade ends the connection.
 pub(crate) async fn serve<A: App>(mut io: Io, mut service: Tracked<A>, mut limits: Limits) {
     let track = service.track.clone();
     loop {
-        let mut http = builder().serve_connection(TokioIo::new(io), service);
+        let mut http = builder().serve_connection(TokioIo::new(io), service).with_upgrades();
         let verdict = match turn(&mut http, &mut limits).await {
-            Turn::Ended(result) => return note_end(&track, result),
+            Turn::Ended(result) => return end(http, &track, result),
             Turn::Over(verdict) => verdict,
         };
         if track.state() == State::Busy {
             return give_up(http, &track).await;
         }
-        let parts = http.into_parts();
+        let Some(parts) = http.into_parts() else { return };
         io = parts.io.into_inner();
         service = parts.service;
         // Pipelined behind the last request, so that only hyper has seen it.
@@ -78,7 +78,9 @@ async fn give_up<A: App>(mut http: Http1<A>, track: &Track) {
         if track.in_flight() == 0 {
             note_unread(track);
         }
-        http.into_parts().io.into_inner().reset();
+        if let Some(parts) = http.into_parts() {
+            parts.io.into_inner().reset();
+        }
     }
 }
 
@@ -89,8 +91,14 @@ fn note_unread(track: &Track) {
     tracing::warn!(connection = track.id, "cut: a response that its client does not read");
 }
 
-fn note_end(track: &Track, result: hyper::Result<()>) {
-    if let Err(error) = result {
-        tracing::debug!(connection = track.id, "connection ended: {error}");
+/// A response whose body failed is reset, for an HTTP/1.0 client takes the end of the connection for
+/// that of the body.
+fn end<A: App>(http: Http1<A>, track: &Track, result: hyper::Result<()>) {
+    let Err(error) = result else { return };
+    tracing::debug!(connection = track.id, "connection ended: {error}");
+    if error.is_user()
+        && let Some(parts) = http.into_parts()
+    {
+        parts.io.into_inner().reset();
     }
 }

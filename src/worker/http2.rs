@@ -22,8 +22,9 @@ use super::track::Track;
 const GOAWAY_LIMIT: Duration = Duration::from_secs(5);
 
 /// Serves streams until the client ends the connection, or we have said goodbye.
-pub(crate) async fn serve<A: App>(io: Io, service: Tracked<A>, mut limits: Limits) {
+pub(crate) async fn serve<A: App>(mut io: Io, service: Tracked<A>, mut limits: Limits) {
     let track = service.track.clone();
+    io.leave_http1();
     let http = Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(io), service);
     let mut http = pin!(http);
     let mut leaving = Leaving::No;

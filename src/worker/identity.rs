@@ -59,6 +59,12 @@ impl About {
         self.connections.identity.started
     }
 
+    /// Returns once the worker has been told to go: the time for an app to end by itself what
+    /// HTTP does not, such as its WebSockets. What it leaves open is cut at the drain deadline.
+    pub fn draining(&self) -> impl Future<Output = ()> + Send + use<> {
+        self.connections.draining.clone().cancelled_owned()
+    }
+
     /// Requests that were answered or cut so far.
     pub fn requests_served(&self) -> u64 {
         self.connections.metrics.requests_finished()

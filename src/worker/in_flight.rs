@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use hyper::http::uri::PathAndQuery;
+use hyper::upgrade::OnUpgrade;
 use hyper::{Method, Request, StatusCode};
 
 use super::connections::Phase;
@@ -20,6 +21,7 @@ pub(crate) struct InFlight {
     /// 0 until the response's head is there.
     status: u16,
     is_complete: bool,
+    may_upgrade: bool,
 }
 
 impl InFlight {
@@ -32,6 +34,7 @@ impl InFlight {
             path: PathStart::of(request.uri().path_and_query().map_or("*", PathAndQuery::as_str)),
             status: 0,
             is_complete: false,
+            may_upgrade: request.extensions().get::<OnUpgrade>().is_some(),
         }
     }
 
@@ -45,6 +48,13 @@ impl InFlight {
             self.track.note_answered();
         }
         self.status = status.as_u16();
+    }
+
+    /// Whether a response with this status is the end of HTTP/1.1 on the connection.
+    pub(crate) fn upgrades_with(&self, status: StatusCode) -> bool {
+        let accepts = status == StatusCode::SWITCHING_PROTOCOLS
+            || self.method == Method::CONNECT && status.is_success();
+        self.may_upgrade && accepts
     }
 
     /// Notes that the whole response was handed to the connection.

@@ -101,6 +101,13 @@ pub(crate) fn bind_unix(path: &std::path::Path) -> io::Result<UnixListener> {
     }
 }
 
+/// Removes a unix socket that nobody listens on any more.
+pub(crate) fn remove_stale(path: &std::path::Path) {
+    if is_stale(path) {
+        let _ = fs::remove_file(path);
+    }
+}
+
 fn is_stale(path: &std::path::Path) -> bool {
     use std::os::unix::net::UnixStream;
     let refused = |error: io::Error| error.kind() == io::ErrorKind::ConnectionRefused;

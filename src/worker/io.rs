@@ -4,7 +4,6 @@
 use std::io;
 use std::os::fd::AsFd;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -12,31 +11,41 @@ use bytes::{Buf, Bytes};
 use rustix::net::{RecvFlags, recv};
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
-use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Sleep, sleep};
 
-use super::track::Track;
+use super::connections::Entry;
+use super::framing::Framing;
+use super::stream::Stream;
 
 /// How long a client has to close its side once ours is closed.
 const CLOSE_LIMIT: Duration = Duration::from_secs(2);
 
-/// A client's stream.
-#[derive(Debug)]
-pub(crate) enum Stream {
-    Tcp(TcpStream),
-    Unix(UnixStream),
-}
-
 /// A stream that is noted, can be looked at once more, and lingers when it is closed.
 #[derive(Debug)]
 pub(crate) struct Io {
+    /// Before the entry: what has left the books is closed.
     stream: Stream,
-    track: Arc<Track>,
+    entry: Entry,
     /// Bytes that were read before hyper was asked to.
     unread: Bytes,
+    /// Follows what the kernel gives; `None`: it is not HTTP/1.
+    framing: Option<Framing>,
+    refused: Option<Refused>,
     closing: Closing,
     late_bytes: u64,
 }
+
+/// Bytes that hyper must not read: in their place it reads some that it refuses wherever they come,
+/// and then the end. So the answer, and what happens to the requests before, stays its affair.
+#[derive(Debug)]
+struct Refused {
+    instead: &'static [u8],
+    bytes: Bytes,
+}
+
+/// A NUL is an error in every part of a head, a trailer or a chunk's size, a line feed without a
+/// carriage return in a chunk's extension; and hyper looks at a head only when it sees its end.
+const REFUSED_BY_HYPER: &[u8] = b"\0\n\r\n\r\n";
 
 /// Closing with unread bytes in the kernel resets the connection and can destroy the end of the
 /// last response, so our side is closed first and the client's is read to its end.
@@ -56,14 +65,22 @@ pub(crate) enum Look {
 }
 
 impl Io {
-    pub(crate) fn new(stream: Stream, track: Arc<Track>) -> Self {
-        Self { stream, track, unread: Bytes::new(), closing: Closing::Not, late_bytes: 0 }
+    pub(crate) fn new(stream: Stream, entry: Entry) -> Self {
+        Self {
+            stream,
+            entry,
+            unread: Bytes::new(),
+            framing: Some(Framing::default()),
+            refused: None,
+            closing: Closing::Not,
+            late_bytes: 0,
+        }
     }
 
     /// Puts bytes back in front: hyper had read them, or the sniff had.
     pub(crate) fn put_back(&mut self, bytes: Bytes) {
         if !bytes.is_empty() {
-            self.track.note_read(0);
+            self.entry.track.note_read(0);
         }
         self.unread = match self.unread.is_empty() {
             true => bytes,
@@ -77,8 +94,8 @@ impl Io {
         match recv(self.stream.as_fd(), &mut bytes, RecvFlags::DONTWAIT) {
             Ok((0, _)) => Look::End,
             Ok((read, _)) => {
-                bytes.truncate(read);
-                self.track.note_read(read);
+                bytes.truncate(self.follow(&bytes[..read]));
+                self.entry.track.note_read(read);
                 self.put_back(bytes.into());
                 Look::Bytes
             }
@@ -87,15 +104,35 @@ impl Io {
         }
     }
 
+    /// From here on, what the client sends is no HTTP/1 (an upgrade, HTTP/2): all of it is passed on.
+    pub(crate) fn leave_http1(&mut self) {
+        self.framing = None;
+        if let Some(Refused { bytes, .. }) = self.refused.take() {
+            self.unread = [std::mem::take(&mut self.unread), bytes].concat().into();
+        }
+    }
+
+    /// How many of the bytes just read hyper may read.
+    fn follow(&mut self, bytes: &[u8]) -> usize {
+        let Some(framing) = &mut self.framing else { return bytes.len() };
+        let Err(fault) = framing.follow(bytes) else { return bytes.len() };
+        if let Some(request) = fault.request {
+            self.entry.track.note_malformed(request);
+        }
+        let bytes = Bytes::copy_from_slice(&bytes[fault.sound..]);
+        self.refused = Some(Refused { instead: REFUSED_BY_HYPER, bytes });
+        fault.sound
+    }
+
     /// Closes our side, reads on to the client's end, and returns how many bytes came too late.
-    pub(crate) async fn close(mut self) -> u64 {
+    pub(crate) async fn close(&mut self) -> u64 {
         let _ = self.shutdown().await;
         self.late_bytes
     }
 
     /// Writes a last response of our own, then closes.
     pub(crate) async fn refuse(mut self, response: &'static str) {
-        self.track.note_closing();
+        self.entry.track.note_closing();
         let written = tokio::time::timeout(CLOSE_LIMIT, self.write_all(response.as_bytes())).await;
         if matches!(written, Ok(Ok(()))) {
             self.close().await;
@@ -113,7 +150,7 @@ impl Io {
         let mut scratch = [0; 8192];
         loop {
             let mut buffer = ReadBuf::new(&mut scratch);
-            match self.stream.poll_read(cx, &mut buffer) {
+            match Pin::new(&mut self.stream).poll_read(cx, &mut buffer) {
                 Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {
                     self.late_bytes += buffer.filled().len() as u64;
                 }
@@ -137,6 +174,15 @@ impl Io {
     }
 }
 
+impl Refused {
+    fn give_instead(&mut self, buffer: &mut ReadBuf<'_>) {
+        let length = self.instead.len().min(buffer.remaining());
+        let (now, later) = self.instead.split_at(length);
+        buffer.put_slice(now);
+        self.instead = later;
+    }
+}
+
 impl AsyncRead for Io {
     fn poll_read(
         mut self: Pin<&mut Self>,
@@ -147,14 +193,23 @@ impl AsyncRead for Io {
             let length = self.unread.len().min(buffer.remaining());
             buffer.put_slice(&self.unread[..length]);
             self.unread.advance(length);
-            self.track.note_read(length);
+            self.entry.track.note_read(length);
             return Poll::Ready(Ok(()));
         }
         let before = buffer.filled().len();
-        ready!(self.stream.poll_read(cx, buffer))?;
-        let read = buffer.filled().len() - before;
-        if read > 0 {
-            self.track.note_read(read);
+        if self.refused.is_none() {
+            ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
+            let read = buffer.filled().len() - before;
+            if read > 0 {
+                self.entry.track.note_read(read);
+            }
+            let sound = self.follow(&buffer.filled()[before..]);
+            buffer.set_filled(before + sound);
+        }
+        match &mut self.refused {
+            // An empty read would be the client's end.
+            Some(refused) if buffer.filled().len() == before => refused.give_instead(buffer),
+            _ => {}
         }
         Poll::Ready(Ok(()))
     }
@@ -166,11 +221,8 @@ impl AsyncWrite for Io {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let written = ready!(match &mut self.stream {
-            Stream::Tcp(tcp) => Pin::new(tcp).poll_write(cx, bytes),
-            Stream::Unix(unix) => Pin::new(unix).poll_write(cx, bytes),
-        })?;
-        self.track.note_written(written);
+        let written = ready!(Pin::new(&mut self.stream).poll_write(cx, bytes))?;
+        self.entry.track.note_written(written);
         Poll::Ready(Ok(written))
     }
 
@@ -179,11 +231,8 @@ impl AsyncWrite for Io {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let written = ready!(match &mut self.stream {
-            Stream::Tcp(tcp) => Pin::new(tcp).poll_write_vectored(cx, slices),
-            Stream::Unix(unix) => Pin::new(unix).poll_write_vectored(cx, slices),
-        })?;
-        self.track.note_written(written);
+        let written = ready!(Pin::new(&mut self.stream).poll_write_vectored(cx, slices))?;
+        self.entry.track.note_written(written);
         Poll::Ready(Ok(written))
     }
 
@@ -192,19 +241,24 @@ impl AsyncWrite for Io {
     }
 
     /// hyper flushes only when it has written all it had: that is when a response is out.
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.track.note_flushed();
+    fn poll_flush(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let track = &self.entry.track;
+        track.note_flushed();
+        if let Some(tunnel) = track.tunnel() {
+            tunnel.open(self.stream.as_fd(), track);
+            self.leave_http1();
+        }
         Poll::Ready(Ok(()))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.entry.track.is_tunnel() {
+            // What comes from the other side is for whoever has the tunnel to read.
+            return Pin::new(&mut self.stream).poll_shutdown(cx);
+        }
         if matches!(self.closing, Closing::Not) {
-            self.track.note_closing();
-            let shut = ready!(match &mut self.stream {
-                Stream::Tcp(tcp) => Pin::new(tcp).poll_shutdown(cx),
-                Stream::Unix(unix) => Pin::new(unix).poll_shutdown(cx),
-            });
-            self.closing = match shut {
+            self.entry.track.note_closing();
+            self.closing = match ready!(Pin::new(&mut self.stream).poll_shutdown(cx)) {
                 Ok(()) => Closing::Discarding(None),
                 Err(_) => Closing::Done,
             };
@@ -214,27 +268,5 @@ impl AsyncWrite for Io {
             self.closing = Closing::Done;
         }
         Poll::Ready(Ok(()))
-    }
-}
-
-impl Stream {
-    fn poll_read(
-        &mut self,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        match self {
-            Self::Tcp(tcp) => Pin::new(tcp).poll_read(cx, buffer),
-            Self::Unix(unix) => Pin::new(unix).poll_read(cx, buffer),
-        }
-    }
-}
-
-impl AsFd for Stream {
-    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
-        match self {
-            Self::Tcp(tcp) => tcp.as_fd(),
-            Self::Unix(unix) => unix.as_fd(),
-        }
     }
 }

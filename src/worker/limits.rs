@@ -47,9 +47,8 @@ impl Limits {
         self.track.register(cx);
         let (state, phase) = (self.track.state(), self.track.all.phase());
         match (phase, state) {
-            (_, State::Closing) => return Poll::Pending,
+            (_, State::Closing | State::Tunnel) => return Poll::Pending,
             (Phase::Deadline, _) => return Poll::Ready(Verdict::Deadline),
-            (Phase::LingerOver, State::Fresh | State::Idle) => return Poll::Ready(Verdict::Idle),
             _ => {}
         }
         if state == State::Head {
@@ -57,12 +56,26 @@ impl Limits {
             return self.poll_timer(cx, state);
         }
         self.head_since = None;
+        if phase == Phase::LingerOver && matches!(state, State::Fresh | State::Idle) {
+            return self.poll_linger(cx);
+        }
         match &self.timer {
             // Whatever it was armed for is not later than what is due now. Usually it fires too
             // early and is armed again then: that is cheaper than once a request.
             Some(timer) if !timer.is_elapsed() => Poll::Pending,
             _ => self.poll_timer(cx, state),
         }
+    }
+
+    /// A response that began before SIGTERM and outlasted the linger time could not say that it is
+    /// the last: its client counts on the connection, and may be using it just now.
+    fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<Verdict> {
+        let due = Instant::from_std(self.track.quiet_since()) + self.track.all.linger();
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(due)));
+        if timer.deadline() != due {
+            timer.as_mut().reset(due);
+        }
+        timer.as_mut().poll(cx).map(|()| Verdict::Idle)
     }
 
     fn poll_timer(&mut self, cx: &mut Context<'_>, state: State) -> Poll<Verdict> {

@@ -39,8 +39,16 @@ pub(crate) struct Metrics {
     pub(crate) lingered: Counter,
     /// Connections closed by us on which bytes arrived too late.
     pub(crate) lost: Counter,
-    /// Requests cut at the deadline.
+    /// Requests and tunnels cut at the deadline.
     pub(crate) cut: Counter,
+    /// Requests refused in the drain, in refuse mode.
+    pub(crate) refused: Counter,
+    /// Connections that were upgraded.
+    pub(crate) tunnels: Counter,
+    /// Those of them that the deadline cut.
+    pub(crate) tunnels_cut: Counter,
+    /// WebSockets whose clients were told that the worker goes away.
+    pub(crate) going_away: Counter,
 }
 
 impl Metrics {
@@ -57,7 +65,12 @@ impl Metrics {
         let drained = counter("drained", "Connections served to their end after SIGTERM");
         let lingered = counter("lingered", "Connections closed idle at the end of the linger time");
         let lost = counter("lost", "Connections closed by us on which bytes arrived too late");
-        let cut = counter("cut", "Requests cut at the drain deadline");
+        let refused = counter("refused", "Requests refused while draining (--drain-mode refuse)");
+        let cut = counter("cut", "Requests and tunnels cut at the drain deadline");
+        let tunnels = counter("tunnels", "Connections that became tunnels (WebSockets and others)");
+        let tunnels_cut = counter("tunnels_cut", "Tunnels cut at the drain deadline");
+        let help = "WebSockets closed with 1001 in the drain";
+        let going_away = counter("tunnels_going_away", help);
         let latency = Histogram::new(LATENCY_BUCKETS);
         let help = "Time from a request's head to the end of its response";
         registry.register("request_duration_seconds", help, latency.clone());
@@ -77,7 +90,11 @@ impl Metrics {
             drained,
             lingered,
             lost,
+            refused,
             cut,
+            tunnels,
+            tunnels_cut,
+            going_away,
         }
     }
 

@@ -22,7 +22,7 @@
 //! ```
 //!
 //! Exit statuses: 0 everything accepted was answered; 1 it could not start or went wrong; 2 a bad
-//! flag or environment value; 3 the drain timeout (or a second SIGTERM) cut requests.
+//! flag or environment value; 3 the drain timeout (or a second SIGTERM) cut requests or tunnels.
 
 mod accept;
 mod address;
@@ -32,23 +32,30 @@ mod config;
 mod connection;
 mod connections;
 mod drain;
+mod drain_mode;
+pub(crate) mod env;
 mod error;
 mod files;
+mod framing;
+mod head;
 mod http1;
 mod http2;
 mod identity;
 mod in_flight;
-mod inherit;
+pub(crate) mod inherit;
 mod io;
 mod limits;
 pub mod log;
 mod metrics;
-mod notify;
+pub(crate) mod notify;
 mod service;
 mod sniff;
+mod stream;
 mod track;
+mod tunnel;
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use bytes::Buf;
 use http_body::Body;
@@ -56,17 +63,22 @@ use hyper::body::Incoming;
 use hyper::service::Service;
 use hyper::{Request, Response};
 use tokio::runtime;
+use tokio::task::JoinSet;
 
 pub use address::{Address, BadAddress};
 pub use config::Config;
 pub use drain::Outcome;
+pub use drain_mode::{BadDrain, DrainMode, DrainStatus};
 pub use error::Error;
 pub use identity::About;
 
 use accept::Listener;
 use admin::Admin;
-use connections::{Connections, Phase};
-use drain::Signals;
+use connections::Phase;
+pub(crate) use connections::{AppState, Connections};
+pub(crate) use drain::Signals;
+pub(crate) use inherit::Socket;
+pub(crate) use stream::{Peer, Stream};
 
 /// Any error a service or a body may end with.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -122,8 +134,8 @@ pub fn finish(result: Result<Outcome, Error>) -> ExitCode {
 #[derive(Debug)]
 pub struct Worker {
     config: Config,
-    sockets: Vec<inherit::Socket>,
-    connections: std::sync::Arc<Connections>,
+    sockets: Vec<Socket>,
+    connections: Arc<Connections>,
 }
 
 impl Worker {
@@ -152,13 +164,21 @@ impl Worker {
     ///
     /// As [`Worker::serve`]; also when the runtime cannot be built.
     pub fn run<A: App>(self, app: A) -> Result<Outcome, Error> {
+        self.block_on(|worker| worker.serve(app))
+    }
+
+    /// Runs what `story` makes of this worker on a runtime of `config.threads` threads.
+    pub(crate) fn block_on<F>(self, story: impl FnOnce(Self) -> F) -> Result<Outcome, Error>
+    where
+        F: Future<Output = Result<Outcome, Error>>,
+    {
         let mut builder = match self.config.threads {
             1 => runtime::Builder::new_current_thread(),
             _ => runtime::Builder::new_multi_thread(),
         };
         let runtime = builder.worker_threads(self.config.threads).enable_all().build();
         let runtime = runtime.map_err(Error::Runtime)?;
-        let outcome = runtime.block_on(self.serve(app));
+        let outcome = runtime.block_on(story(self));
         // A blocking task of the app must not hold the exit up: everything was answered or cut.
         runtime.shutdown_background();
         outcome
@@ -170,21 +190,85 @@ impl Worker {
     ///
     /// Before READY: the listener, the signals or the admin socket could not be set up.
     pub async fn serve<A: App>(self, app: A) -> Result<Outcome, Error> {
-        let Self { config, sockets, connections } = self;
-        let mut signals = Signals::new()?;
+        let mut serving = self.open()?.serve(move |_| app.clone());
+        serving.signals.terminate().await;
+        Ok(serving.drain().await)
+    }
+
+    /// Sets up all that can go wrong before READY.
+    pub(crate) fn open(mut self) -> Result<Opened, Error> {
+        let sockets = std::mem::take(&mut self.sockets);
+        self.open_on(sockets)
+    }
+
+    /// As [`Worker::open`], but leaves the sockets to somebody else.
+    pub(crate) fn open_without_sockets(mut self) -> Result<(Opened, Vec<Socket>), Error> {
+        let sockets = std::mem::take(&mut self.sockets);
+        Ok((self.open_on(Vec::new())?, sockets))
+    }
+
+    fn open_on(self, sockets: Vec<Socket>) -> Result<Opened, Error> {
+        let Self { config, connections, .. } = self;
+        let signals = Signals::new()?;
         let listeners = Listener::all(sockets)?;
         let admin = Admin::open(&config, &connections)?;
-        let mut accepting = accept::start(listeners, app, &connections);
-        let herald = notify::ready(&connections);
+        Ok(Opened { config, connections, signals, listeners, admin })
+    }
+}
 
-        signals.terminate().await;
-        connections.advance(Phase::Draining);
+/// A worker that could serve at once.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub(crate) config: Config,
+    pub(crate) connections: Arc<Connections>,
+    pub(crate) signals: Signals,
+    listeners: Vec<Listener>,
+    admin: Admin,
+}
+
+impl Opened {
+    /// Accepts, each client being served by what `app_for` makes for it, and says READY.
+    pub(crate) fn serve<A: App>(
+        mut self,
+        app_for: impl Fn(&Peer) -> A + Send + 'static,
+    ) -> Serving {
+        let listeners = std::mem::take(&mut self.listeners);
+        let accepting = accept::start(listeners, app_for, &self.connections);
+        self.ready(accepting)
+    }
+
+    /// Says READY for somebody else, who accepts.
+    pub(crate) fn stand_by(self) -> Serving {
+        self.ready(JoinSet::new())
+    }
+
+    fn ready(self, accepting: JoinSet<()>) -> Serving {
+        let Self { config, connections, signals, admin, .. } = self;
+        let herald = notify::ready(&connections);
+        Serving { config, connections, signals, accepting, _herald: herald, _admin: admin }
+    }
+}
+
+/// A worker that has said READY; dropped, it has nothing more to tell.
+#[derive(Debug)]
+pub(crate) struct Serving {
+    config: Config,
+    connections: Arc<Connections>,
+    pub(crate) signals: Signals,
+    accepting: JoinSet<()>,
+    _herald: JoinSet<()>,
+    _admin: Admin,
+}
+
+impl Serving {
+    /// Accepts no more, and serves what was accepted to its end or to the deadline.
+    pub(crate) async fn drain(&mut self) -> Outcome {
+        self.connections.advance(Phase::Draining);
         // Waited for: with several threads a client may just be on its way in.
-        accepting.shutdown().await;
-        let told = notify::stopping(&connections);
-        let outcome = drain::run(&config, &connections, &mut signals).await;
+        self.accepting.shutdown().await;
+        let told = notify::stopping(&self.connections);
+        let outcome = drain::run(&self.config, &self.connections, &mut self.signals).await;
         told.await;
-        drop((herald, admin));
-        Ok(outcome)
+        outcome
     }
 }

@@ -11,7 +11,7 @@ use sd_notify::NotifyState;
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
-use super::connections::{Connections, Phase};
+use super::connections::{AppState, Connections, Phase};
 
 /// How often the status is looked at, and sent when it has changed.
 const STATUS_INTERVAL: Duration = Duration::from_secs(1);
@@ -49,6 +49,11 @@ pub(crate) fn stopping(connections: &Connections) -> impl Future<Output = ()> + 
     }
 }
 
+/// Tells systemd something before there is anybody to serve.
+pub(crate) fn say(text: &str) {
+    send_now(&[NotifyState::Custom(text)]);
+}
+
 async fn keep_status(connections: Arc<Connections>) {
     let mut told = status(&connections);
     let mut bytes_moved = 0;
@@ -83,9 +88,20 @@ async fn feed_watchdog(every: Duration) {
 fn status(connections: &Connections) -> String {
     let census = connections.census();
     let (requests, open) = (census.in_flight, census.connections());
-    match connections.phase() {
-        Phase::Serving => format!("serving: {requests} requests in flight, {open} connections"),
-        _ => format!("draining: {requests} requests, {open} connections"),
+    match (connections.phase(), connections.app()) {
+        (_, AppState::Stopping) => "stopping: waiting for the app to end".to_owned(),
+        (Phase::Serving, AppState::Down) => {
+            format!("the app is down: {requests} requests are held, {open} connections")
+        }
+        (Phase::Serving, _) => {
+            format!("serving: {requests} requests in flight, {open} connections")
+        }
+        _ => match census.tunnels() {
+            0 => format!("draining: {requests} requests, {open} connections"),
+            some => {
+                format!("draining: {requests} requests, {open} connections, {some} of them tunnels")
+            }
+        },
     }
 }
 

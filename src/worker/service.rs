@@ -17,6 +17,7 @@ use pin_project_lite::pin_project;
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
 use super::connections::Phase;
+use super::head;
 use super::in_flight::InFlight;
 use super::track::Track;
 use super::{App, BoxError};
@@ -41,13 +42,24 @@ impl<A: App> Service<Request<Incoming>> for Tracked<A> {
     type Error = BoxError;
     type Future = TrackedFuture<A>;
 
-    fn call(&self, request: Request<Incoming>) -> Self::Future {
+    fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         let in_flight = InFlight::begin(&self.track, &request);
         let protocol = self.protocol;
+        if let Some(status) = head::fault(&request) {
+            return TrackedFuture::without(status, in_flight, protocol);
+        }
+        if let Some(status) = self.track.all.refusal() {
+            self.track.all.metrics.refused.inc();
+            return TrackedFuture::without(status, in_flight, protocol);
+        }
+        if protocol == Protocol::Http1 {
+            head::settle_host(&mut request);
+        }
         // A panic in here would take the whole connection down, with all its HTTP/2 streams.
         let response = catch_unwind(AssertUnwindSafe(|| self.app.call(request)));
         let response = response.inspect_err(|panic| report_panic(&in_flight, panic.as_ref())).ok();
-        TrackedFuture { response, in_flight: Some(in_flight), protocol, deadline: None }
+        let status = StatusCode::INTERNAL_SERVER_ERROR;
+        TrackedFuture { response, status, in_flight: Some(in_flight), protocol, deadline: None }
     }
 }
 
@@ -56,10 +68,18 @@ pin_project! {
     pub(crate) struct TrackedFuture<A: App> {
         #[pin]
         response: Option<A::Future>,
+        // What is answered when there is none.
+        status: StatusCode,
         in_flight: Option<InFlight>,
         protocol: Protocol,
         // Made only for a response that is not there at once.
         deadline: Option<Deadline>,
+    }
+}
+
+impl<A: App> TrackedFuture<A> {
+    fn without(status: StatusCode, in_flight: InFlight, protocol: Protocol) -> Self {
+        Self { response: None, status, in_flight: Some(in_flight), protocol, deadline: None }
     }
 }
 
@@ -75,14 +95,18 @@ impl<A: App> Future for TrackedFuture<A> {
             None => Poll::Ready(None),
         };
         let failed = match polled {
+            // Whatever the app made of half a body, it is not what was asked for.
+            Poll::Ready(_) if in_flight.track().is_malformed() => {
+                last_response(StatusCode::BAD_REQUEST)
+            }
             Poll::Ready(Some(response)) => {
                 return finish(response, Some, this.in_flight.take(), protocol);
             }
-            Poll::Ready(None) => last_response(StatusCode::INTERNAL_SERVER_ERROR),
+            Poll::Ready(None) => last_response(*this.status),
             Poll::Pending => {
                 ready!(poll_deadline(this.deadline, in_flight.track(), cx));
                 in_flight.cut("answered 503");
-                refused()
+                last_response(StatusCode::SERVICE_UNAVAILABLE)
             }
         };
         finish(failed, |()| None, this.in_flight.take(), protocol)
@@ -98,9 +122,12 @@ fn finish<T, B: Body>(
 ) -> Poll<Result<Response<TrackedBody<B>>, BoxError>> {
     let Some(mut in_flight) = in_flight else { return Poll::Pending };
     let is_draining = in_flight.track().all.phase() != Phase::Serving;
-    if is_draining && protocol == Protocol::Http1 {
+    let is_http1 = protocol == Protocol::Http1;
+    if is_http1 && in_flight.upgrades_with(response.status()) {
+        in_flight.track().note_upgrade(in_flight.describe());
+    } else if is_draining && is_http1 {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-    } else if protocol == Protocol::Http2 {
+    } else if !is_http1 {
         response.headers_mut().remove(CONNECTION);
     }
     in_flight.answered(response.status());
@@ -143,17 +170,16 @@ fn report_panic(in_flight: &InFlight, panic: &(dyn Any + Send)) {
     tracing::error!("{}: the app panicked, answering 500: {text}", in_flight.describe());
 }
 
+/// An answer of our own. 502 and 503 say that this request was not begun: a client, or nginx, may
+/// send it elsewhere, or again in a moment.
 fn last_response(status: StatusCode) -> Response<()> {
     let mut response = Response::new(());
     *response.status_mut() = status;
-    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-    response
-}
-
-/// 503: the one answer that tells a client (or nginx) that this request was not begun elsewhere.
-fn refused() -> Response<()> {
-    let mut response = last_response(StatusCode::SERVICE_UNAVAILABLE);
-    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    let headers = response.headers_mut();
+    headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    if matches!(status, StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE) {
+        headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    }
     response
 }
 

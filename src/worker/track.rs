@@ -1,7 +1,8 @@
 //! What is known of one connection.
 //!
 //! ```text
-//! fresh ─► head ─► busy ─► idle ─► head …   ─► closing
+//! fresh ─► head ─► busy ─┬─► idle ─► head …   ─► closing
+//!                        └─► tunnel
 //! ```
 //!
 //! hyper does not say whether a connection is idle, so its bytes ([`super::io`]) and its requests
@@ -14,6 +15,7 @@ use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
 use super::connections::Connections;
+use super::tunnel::Tunnel;
 
 /// What a connection is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,13 +28,15 @@ pub(crate) enum State {
     Busy,
     /// Between two requests.
     Idle,
+    /// Upgraded: what it carries is no HTTP any more.
+    Tunnel,
     /// Our side is closed, waiting for the client's.
     Closing,
 }
 
 impl State {
-    pub(crate) const ALL: [Self; 5] =
-        [Self::Fresh, Self::Head, Self::Busy, Self::Idle, Self::Closing];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Fresh, Self::Head, Self::Busy, Self::Idle, Self::Tunnel, Self::Closing];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -40,6 +44,7 @@ impl State {
             Self::Head => "head",
             Self::Busy => "busy",
             Self::Idle => "idle",
+            Self::Tunnel => "tunnel",
             Self::Closing => "closing",
         }
     }
@@ -57,6 +62,9 @@ pub(crate) struct Track {
     /// Requests without an answer in the high half, requests in flight in the low one: both
     /// change together, and this is the hot path.
     requests: AtomicU64,
+    /// How many requests have begun, and the number of the one whose content is malformed.
+    begun: AtomicU64,
+    malformed: AtomicU64,
     is_fresh: AtomicBool,
     has_part_of_head: AtomicBool,
     is_unflushed: AtomicBool,
@@ -65,6 +73,8 @@ pub(crate) struct Track {
     is_moving: AtomicBool,
     /// Milliseconds from the worker's epoch to the end of the last request (or the accept).
     quiet_since: AtomicU64,
+    /// Only of a connection that was answered with an upgrade.
+    tunnel: OnceLock<Box<Tunnel>>,
     waker: OnceLock<Waker>,
 }
 
@@ -75,12 +85,15 @@ impl Track {
             id,
             all,
             requests: AtomicU64::new(0),
+            begun: AtomicU64::new(0),
+            malformed: AtomicU64::new(0),
             is_fresh: AtomicBool::new(true),
             has_part_of_head: AtomicBool::new(false),
             is_unflushed: AtomicBool::new(false),
             is_closing: AtomicBool::new(false),
             is_moving: AtomicBool::new(false),
             quiet_since,
+            tunnel: OnceLock::new(),
             waker: OnceLock::new(),
         }
     }
@@ -88,6 +101,7 @@ impl Track {
     pub(crate) fn state(&self) -> State {
         match () {
             () if self.is_closing.load(Relaxed) => State::Closing,
+            () if self.is_tunnel() => State::Tunnel,
             () if self.in_flight() > 0 || self.is_unflushed.load(Relaxed) => State::Busy,
             () if self.has_part_of_head.load(Relaxed) => State::Head,
             () if self.is_fresh.load(Relaxed) => State::Fresh,
@@ -111,7 +125,19 @@ impl Track {
 
     pub(crate) fn note_request(&self) {
         self.requests.fetch_add(UNANSWERED + IN_FLIGHT, Relaxed);
+        // Nobody else adds to it: a connection's requests begin one after the other.
+        self.begun.store(self.begun.load(Relaxed) + 1, Relaxed);
         self.has_part_of_head.store(false, Relaxed);
+    }
+
+    /// The content of this request (they are counted from 1) is malformed.
+    pub(crate) fn note_malformed(&self, request: u64) {
+        self.malformed.store(request, Relaxed);
+    }
+
+    /// Whether the content of the request that began last is malformed, as far as it arrived.
+    pub(crate) fn is_malformed(&self) -> bool {
+        self.malformed.load(Relaxed) == self.begun.load(Relaxed)
     }
 
     pub(crate) fn note_answered(&self) {
@@ -152,6 +178,19 @@ impl Track {
     /// What arrived was no part of a head: HTTP/2 has other frames too.
     pub(crate) fn note_no_head(&self) {
         self.has_part_of_head.store(false, Relaxed);
+    }
+
+    /// A response that ends HTTP on this connection was given; `request` names it in the log.
+    pub(crate) fn note_upgrade(&self, request: String) {
+        let _ = self.tunnel.set(Box::new(Tunnel::new(request)));
+    }
+
+    pub(crate) fn tunnel(&self) -> Option<&Tunnel> {
+        self.tunnel.get().map(Box::as_ref)
+    }
+
+    pub(crate) fn is_tunnel(&self) -> bool {
+        self.tunnel().is_some_and(Tunnel::is_open)
     }
 
     pub(crate) fn note_closing(&self) {

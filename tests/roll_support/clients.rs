@@ -45,6 +45,11 @@ impl Clients {
         wait_until("the clients get answers", || self.0.answered() >= enough);
     }
 
+    /// Lets the requests in flight finish; what became of all.
+    pub fn stop(self) -> Report {
+        self.0.stop_and_wait()
+    }
+
     /// Every request since the load began got its 2xx, and there were many.
     #[track_caller]
     pub fn lose_nothing(self) -> Report {

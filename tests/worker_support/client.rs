@@ -133,6 +133,14 @@ impl Client {
         }
     }
 
+    /// What is left before the end, closed or reset.
+    #[track_caller]
+    pub fn sees_end_text(&mut self) -> String {
+        match self.sees_end() {
+            End::Closed(text) | End::Reset(text) => text,
+        }
+    }
+
     #[track_caller]
     pub fn sees_clean_end(&mut self) {
         assert_eq!(self.sees_end(), End::Closed(String::new()));

@@ -4,6 +4,7 @@ use super::client::Client;
 
 pub const DATA: u8 = 0;
 pub const HEADERS: u8 = 1;
+pub const RST_STREAM: u8 = 3;
 pub const SETTINGS: u8 = 4;
 pub const PING: u8 = 6;
 pub const GOAWAY: u8 = 7;
@@ -56,6 +57,38 @@ impl Http2 {
         block.extend([0x01, 4]);
         block.extend(b"test");
         self.sends(HEADERS, END_STREAM | END_HEADERS, stream, &block);
+    }
+
+    /// All fields as literals with their names, in this order.
+    pub fn asks_with(&mut self, stream: u32, fields: &[(&str, &str)]) {
+        let mut block = vec![];
+        for (name, value) in fields {
+            block.extend([0, name.len() as u8]);
+            block.extend(name.bytes());
+            block.push(value.len() as u8);
+            block.extend(value.bytes());
+        }
+        self.sends(HEADERS, END_STREAM | END_HEADERS, stream, &block);
+    }
+
+    /// The status of its answer (501: one that is not in HPACK's static table), `reset`, or `end`
+    /// for the end of the whole connection.
+    pub fn outcome(&mut self, stream: u32) -> String {
+        let is_it = |frame: &Frame| match frame.kind {
+            HEADERS | RST_STREAM => frame.stream == stream,
+            kind => kind == GOAWAY,
+        };
+        let frame = self.reads_until(is_it);
+        let outcome = match (frame.kind, frame.payload.first()) {
+            (RST_STREAM, _) => "reset",
+            (HEADERS, Some(0x88)) => "200",
+            (HEADERS, Some(0x8c)) => "400",
+            (HEADERS, Some(0x8d)) => "404",
+            (HEADERS, Some(0x8e)) => "500",
+            (HEADERS, _) => "501",
+            _ => "end",
+        };
+        outcome.to_owned()
     }
 
     pub fn reads(&mut self) -> Frame {

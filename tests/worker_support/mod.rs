@@ -5,10 +5,14 @@
 
 pub mod client;
 pub mod http2;
+pub mod reference;
+pub mod requests;
+pub mod upgrades;
+pub mod websocket;
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::path::PathBuf;
@@ -48,6 +52,14 @@ impl Start {
         Self::program(env!("CARGO_BIN_EXE_worker"))
     }
 
+    /// A worker that fronts the app of `tests/apps/odd.py`.
+    pub fn fronting(options: &str) -> Self {
+        let app = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/apps/odd.py");
+        let mut start = Self::worker().on_tcp().args(options);
+        start.args.extend(["--", "python3", app].map(str::to_owned));
+        start
+    }
+
     pub fn program(program: impl Into<PathBuf>) -> Self {
         let program = program.into();
         Self { program, args: vec![], env: vec![], sockets: vec![], address: None }
@@ -67,6 +79,12 @@ impl Start {
 
     pub fn args(mut self, args: &str) -> Self {
         self.args.extend(args.split_whitespace().map(str::to_owned));
+        self
+    }
+
+    /// One argument, blanks and all.
+    pub fn arg(mut self, arg: &str) -> Self {
+        self.args.push(arg.to_owned());
         self
     }
 
@@ -160,8 +178,19 @@ impl Worker {
         said
     }
 
+    pub fn address(&self) -> SocketAddr {
+        self.address.expect("a story on TCP")
+    }
+
     pub fn client(&self) -> Client {
-        Client::tcp(self.address.expect("a story on TCP"))
+        Client::tcp(self.address())
+    }
+
+    /// A connection for a client of another kind.
+    pub fn client_stream(&self) -> TcpStream {
+        let stream = TcpStream::connect(self.address.expect("a story on TCP")).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream
     }
 
     /// A client that the worker has accepted, told by its count of connections.
@@ -195,6 +224,20 @@ impl Worker {
         text
     }
 
+    /// Waits until the health check answers with this status.
+    #[track_caller]
+    pub fn is_healthy_as(&self, status: u16) -> String {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let health = self.admin("GET /healthz");
+            if health.starts_with(&format!("HTTP/1.1 {status} ")) {
+                return health;
+            }
+            assert!(Instant::now() < until, "not {status}, but {health}");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
     pub fn metric(&self, name: &str) -> u64 {
         let text = self.admin("GET /metrics");
         let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
@@ -217,8 +260,14 @@ impl Worker {
     /// Waits until its log contains `text`.
     #[track_caller]
     pub fn logs(&self, text: &str) {
+        self.logs_times(text, 1);
+    }
+
+    /// Waits until its log contains `text` so many times.
+    #[track_caller]
+    pub fn logs_times(&self, text: &str, times: usize) {
         let until = Instant::now() + PATIENCE;
-        while !self.stderr().contains(text) {
+        while self.stderr().matches(text).count() < times {
             assert!(Instant::now() < until, "never logged {text:?}: {}", self.stderr());
             std::thread::sleep(Duration::from_millis(5));
         }

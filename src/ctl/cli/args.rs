@@ -1,7 +1,5 @@
 //! Every option, its help line and its default.
 
-use std::io::{IsTerminal, stderr, stdin};
-
 use clap::{Args, Parser, Subcommand};
 
 use super::attach::AttachArgs;
@@ -10,9 +8,8 @@ use super::group::GroupArgs;
 use super::history::HistoryArgs;
 use super::resume::ResumeArgs;
 use super::status::StatusArgs;
-use crate::ctl::keys;
 use crate::ctl::policy::{Given, HookCommand, Limit, Origin, Settings};
-use crate::ctl::{ExitStatus, Health, InstancePattern, Output, Request, Scope};
+use crate::ctl::{ExitStatus, Health, InstancePattern, Output, Request, Scope, is_attended};
 use crate::roll::{Batches, OnFailure, Share};
 use crate::span::Span;
 
@@ -190,11 +187,6 @@ impl RollArgs {
             resumes: None,
         }
     }
-}
-
-/// Somebody sees the question and can answer it.
-pub(super) fn is_attended() -> bool {
-    stdin().is_terminal() && stderr().is_terminal() && keys::are_there()
 }
 
 fn exit_statuses() -> String {

@@ -4,13 +4,13 @@ use std::io::stdout;
 
 use clap::{Args, Parser};
 
-use super::args::{Cli, RollArgs, Verb, is_attended};
+use super::args::{Cli, RollArgs, Verb};
 use super::group::GroupArgs;
 use super::order::order;
 use crate::ctl::control::Command;
 use crate::ctl::look::{Fate, Look};
 use crate::ctl::report::say;
-use crate::ctl::{self, Error, ExitStatus, Output};
+use crate::ctl::{self, Error, ExitStatus, Output, is_attended};
 use crate::span::Span;
 
 #[derive(Debug, Args)]

@@ -10,7 +10,7 @@ use super::line::wall_clock;
 pub struct Header {
     /// Always `log`: tells this line from the records.
     pub event: String,
-    /// [`FORMAT`] when it was written.
+    /// The format in which it is written.
     pub format: u32,
     /// The wall clock, RFC 3339.
     pub time: String,
