@@ -3,7 +3,7 @@
 
 mod roll_support;
 
-use roll_support::{Stage, four};
+use roll_support::{Stage, four, wait_until};
 
 const TEMPLATE: &str = "worker@.service";
 const SLOW_START: &str = "[Service]\nExecStartPre=/bin/sleep 1\n";
@@ -147,4 +147,18 @@ fn who_restarts_the_instance_under_observation_ends_the_roll() {
     roll.end().exits_with(1).says("worker@1.service was taken over by others");
     stage.are_new_since(&before, &[1]);
     stage.all_serve();
+}
+
+#[test]
+fn who_is_at_the_next_instance_when_its_turn_comes_ends_the_roll() {
+    let slow = "[Service]\nExecStart=/bin/sleep 1000\nExecStop=/bin/sleep 3\n";
+    let stage = Stage::units(&[("q@.service", slow)], &["q@1.service", "q@2.service"]);
+    let before = stage.runs();
+    let mut roll = stage.begin_restart(&["q", "--observe", "10ms", "--pause", "500ms"]);
+    roll.until_pausing();
+    stage.systemctl(&["restart", "--no-block", "q@2"]);
+    let rolled = roll.end().exits_with(1);
+    rolled.says("q@2.service was taken over by others: another job is under way");
+    wait_until("their restart is done", || stage.run_of(2) != before[1]);
+    assert_eq!(stage.state("q@2.service"), "active");
 }

@@ -34,7 +34,7 @@ impl Add<Duration> for Moment {
 pub struct Slot(pub usize);
 
 /// The number of a question, so that an answer to an older one is known as such.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Ticket(pub u64);
 
 /// The two guards of an instance that is stopped and started in two jobs.
@@ -115,6 +115,11 @@ pub enum Event {
         slot: Slot,
         /// systemd's reason.
         why: String,
+    },
+    /// systemd refused the stop or restart, for somebody else's job is in the way.
+    JobInTheWay {
+        /// The instance.
+        slot: Slot,
     },
     /// The answer to a stop, start or restart was lost: it may or may not have been taken.
     JobUnheard {

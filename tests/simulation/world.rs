@@ -340,7 +340,11 @@ impl World {
         let refused = self.chance(self.faults.call_refused) || (fails_on_conflict && conflict);
         let unheard = self.bus_is_gone || self.chance(self.faults.call_unheard);
         if refused && !unheard {
-            self.after(0, 20, Later::Tell(Event::JobRefused { slot, why: "no".to_owned() }));
+            let event = match fails_on_conflict && conflict {
+                true => Event::JobInTheWay { slot },
+                false => Event::JobRefused { slot, why: "no".to_owned() },
+            };
+            self.after(0, 20, Later::Tell(event));
             return;
         }
         let id = match (unheard, self.bus_is_gone || self.rng.bool()) {

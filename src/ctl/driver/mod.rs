@@ -9,6 +9,7 @@
 //! What happened at the same time is taken in together, so that a batch of a hundred instances
 //! waits for the disk a few times, not hundreds.
 
+mod known;
 mod log;
 mod tasks;
 
@@ -31,6 +32,7 @@ use crate::ctl::report::Report;
 use crate::ctl::select::Dependent;
 use crate::ctl::systemd::{CallError, Heard, Systemd, Watch, Wish, object_path};
 use crate::roll::{Action, Event, Moment, Outcome, Plan, Roll, Slot};
+use known::Known;
 
 /// Walks the plan to its end.
 ///
@@ -87,6 +89,7 @@ struct Driver<'a> {
     gates: Arc<Gates>,
     hooks: Hooks,
     dependents: HashMap<String, Vec<Dependent>>,
+    known: Known,
     /// What hooks say while they run.
     said: (UnboundedSender<Event>, UnboundedReceiver<Event>),
     tasks: FuturesUnordered<Task>,
@@ -119,6 +122,7 @@ impl<'a> Driver<'a> {
             gates: Arc::new(edge.gates),
             hooks: edge.hooks,
             dependents: edge.dependents,
+            known: Known::default(),
             said: unbounded_channel(),
             tasks: FuturesUnordered::new(),
             disarming: Vec::new(),
@@ -203,8 +207,19 @@ impl<'a> Driver<'a> {
 
     fn take(&mut self, happening: Happening) {
         match happening {
-            Happening::Answer(event) => self.events.extend(event),
+            Happening::Answer(event) => {
+                event.iter().for_each(|event| self.learn(event));
+                self.events.extend(event);
+            }
             Happening::Back(way) => self.is_back(*way),
+        }
+    }
+
+    fn learn(&mut self, event: &Event) {
+        match event {
+            Event::Unit { slot, ticket, state } => self.known.learns(*ticket, *slot, state),
+            Event::Group { ticket, state } => self.known.learns_of_all(*ticket, &state.members),
+            _ => {}
         }
     }
 
@@ -223,10 +238,12 @@ impl<'a> Driver<'a> {
         match heard {
             Heard::JobRemoved { job, unit, result } => {
                 let slot = self.slots.get(&object_path(&unit)).copied();
+                slot.iter().for_each(|slot| self.known.changes(*slot));
                 self.events.extend(slot.map(|slot| Event::JobRemoved { slot, job, result }));
             }
             Heard::Changed { path } => {
                 let slot = self.slots.get(&path).copied();
+                slot.iter().for_each(|slot| self.known.changes(*slot));
                 self.events.extend(slot.map(|slot| Event::Changed { slot }));
             }
             Heard::Away => self.find_the_way_back(),
@@ -235,6 +252,7 @@ impl<'a> Driver<'a> {
 
     fn find_the_way_back(&mut self) {
         self.watch = None;
+        self.known.forgets_all();
         let scope = self.systemd.scope();
         let way = async move { Happening::Back(Box::new(Systemd::come_back(scope).await)) };
         self.tasks.push(Box::pin(way));

@@ -4,13 +4,14 @@ use std::future::Future;
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use futures_util::stream::{self, StreamExt};
 use tokio::time::timeout;
 
 use super::{Driver, Happening};
 use crate::ctl::command;
 use crate::ctl::gates::Question;
 use crate::ctl::select::bring_back;
-use crate::ctl::systemd::{CallError, Systemd, Wish};
+use crate::ctl::systemd::{AT_ONCE, CallError, Row, Systemd, Wish};
 use crate::roll::{Event, GroupState, Guard, Hook, Reason, Slot, Ticket, UnitState};
 
 /// A roll that is over does not wait for a systemd that is away.
@@ -22,6 +23,7 @@ impl Driver<'_> {
         self.spawn(async move {
             Some(match systemd.queue(wish, &unit).await {
                 Ok(job) => Event::JobQueued { slot, job },
+                Err(error) if error.is_about_another_job() => Event::JobInTheWay { slot },
                 Err(error @ CallError::Refused { .. }) => {
                     Event::JobRefused { slot, why: error.to_string() }
                 }
@@ -65,6 +67,7 @@ impl Driver<'_> {
     }
 
     pub(super) fn read_unit(&mut self, slot: Slot, ticket: Ticket) {
+        self.known.asks(ticket);
         let (systemd, unit) = (self.systemd.clone(), self.unit(slot));
         self.spawn(async move {
             let state = systemd.properties(&unit).await.ok()?.state();
@@ -73,18 +76,25 @@ impl Driver<'_> {
     }
 
     pub(super) fn read_group(&mut self, ticket: Ticket) {
-        let systemd = self.systemd.clone();
+        self.known.asks(ticket);
+        let (systemd, known) = (self.systemd.clone(), self.known.clone());
         let members = self.roll.plan().members().iter().map(|it| it.unit.clone());
         let members: Vec<String> = members.collect();
         let bystanders = self.roll.plan().bystanders().to_vec();
         let sockets = self.gates.needed_sockets().to_vec();
         self.spawn(async move {
-            let states = read_all(&systemd, &sockets).await?;
-            let down = sockets.into_iter().zip(states).filter(|(_, state)| !state.active.is_up());
+            let all = [&members[..], &bystanders, &sockets].concat();
+            let rows = systemd.rows(&all).await.ok()?;
+            let is_up = |unit: &String| rows.get(unit).is_some_and(|row| row.active.is_up());
+            let of = |unit: &String| rows.get(unit).map(Row::state).unwrap_or_default();
+            let sure = members
+                .iter()
+                .enumerate()
+                .map(|(at, unit)| rows.get(unit).and_then(|row| known.state(Slot(at), row)));
             let state = GroupState {
-                sockets_down: down.map(|(unit, _)| unit).collect(),
-                members: read_all(&systemd, &members).await?,
-                bystanders: read_all(&systemd, &bystanders).await?,
+                sockets_down: sockets.iter().filter(|unit| !is_up(unit)).cloned().collect(),
+                bystanders: bystanders.iter().map(of).collect(),
+                members: complete(&systemd, &members, sure.collect()).await?,
             };
             Some(Event::Group { ticket, state })
         });
@@ -130,9 +140,18 @@ impl Driver<'_> {
     }
 }
 
-/// The states of the units, in their order; `None` if any could not be read.
-async fn read_all(systemd: &Systemd, units: &[String]) -> Option<Vec<UnitState>> {
-    let reads = units.iter().map(|unit| systemd.properties(unit));
-    let states = join_all(reads).await.into_iter().map(|read| Some(read.ok()?.state()));
-    states.collect()
+/// These states, with those that are missing read; `None` if any could not be.
+async fn complete(
+    systemd: &Systemd,
+    units: &[String],
+    sure: Vec<Option<UnitState>>,
+) -> Option<Vec<UnitState>> {
+    let states = units.iter().zip(sure).map(|(unit, sure)| async move {
+        match sure {
+            Some(state) => Some(state),
+            None => Some(systemd.properties(unit).await.ok()?.state()),
+        }
+    });
+    let states: Vec<Option<UnitState>> = stream::iter(states).buffered(AT_ONCE).collect().await;
+    states.into_iter().collect()
 }

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use futures_util::future::try_join_all;
+use futures_util::stream::{self, StreamExt, TryStreamExt};
 
 use super::Wish;
 use super::group::Group;
 use super::instance::Instance;
 use crate::ctl::error::Error;
 use crate::ctl::policy::UnitFiles;
-use crate::ctl::systemd::{CallError, Systemd, UnitFile};
+use crate::ctl::systemd::{AT_ONCE, CallError, Systemd, UnitFile};
 use crate::ctl::unit_name::natural;
 
 /// The properties of `NAME.service` that name the instances it pulls in.
@@ -46,7 +46,7 @@ impl<'a> Candidates<'a> {
         let exact: BTreeSet<String> = self.wish.named_exactly().into_iter().collect();
         let names = self.found.union(&exact);
         let reads = names.map(|unit| Instance::read(systemd, unit, self.pulled.contains(unit)));
-        let mut all = try_join_all(reads).await?;
+        let mut all: Vec<Instance> = stream::iter(reads).buffered(AT_ONCE).try_collect().await?;
         all.iter_mut().for_each(|it| it.is_masked |= self.masked.contains(it.unit.full()));
         all.sort_by(|a, b| natural(a.unit.full(), b.unit.full()));
         let is_exact = |it: &Instance| exact.contains(it.unit.full());

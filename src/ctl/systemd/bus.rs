@@ -47,6 +47,11 @@ pub enum CallError {
 }
 
 impl CallError {
+    /// Whether a job of somebody else's is in the way: the meaning of job mode `fail`.
+    pub fn is_about_another_job(&self) -> bool {
+        matches!(self, Self::Refused { name, .. } if name.ends_with(".TransactionIsDestructive"))
+    }
+
     /// Whether the caller lacks the rights, rather than the call its sense.
     pub fn is_about_rights(&self) -> bool {
         let Self::Refused { name, .. } = self else { return false };

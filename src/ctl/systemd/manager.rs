@@ -1,5 +1,6 @@
 //! The manager's methods, one function each.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 
 use zbus::{OwnedObjectPath, OwnedVariant};
@@ -7,7 +8,7 @@ use zbus::{OwnedObjectPath, OwnedVariant};
 use super::bus::{CallError, MANAGER, MANAGER_PATH, Systemd, UNITS_PATH};
 use super::properties::Properties;
 use crate::ctl::log::Life;
-use crate::roll::JobId;
+use crate::roll::{ActiveState, JobId, UnitState};
 
 /// One line of `systemctl list-unit-files`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +17,30 @@ pub struct UnitFile {
     pub name: String,
     /// `enabled`, `masked`, `static`, …
     pub state: String,
+}
+
+/// What a list says of a unit: what it is doing, and nothing of its run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// Up, down, or between.
+    pub active: ActiveState,
+    /// systemd's finer word for the same.
+    pub sub: String,
+    /// The job that is queued or running for it.
+    pub job: Option<JobId>,
+}
+
+impl Row {
+    /// Whether what was read of it before looks the same.
+    pub fn agrees_with(&self, state: &UnitState) -> bool {
+        (self.active, &self.sub, self.job) == (state.active, &state.sub, state.job)
+    }
+
+    /// The state as far as the list tells it.
+    pub fn state(&self) -> UnitState {
+        let (active, sub, job) = (self.active, self.sub.clone(), self.job);
+        UnitState { active, sub, job, ..UnitState::default() }
+    }
 }
 
 /// What systemd is to do with a unit, and with a job that stands in the way.
@@ -62,6 +87,21 @@ impl Systemd {
         let reply = self.call_manager("ListUnitsByPatterns", &(none, patterns)).await?;
         let rows: Vec<UnitRow> = reply.body().deserialize()?;
         Ok(rows.into_iter().map(|row| row.0).collect())
+    }
+
+    /// What each of these units is doing, by name, in one question.
+    ///
+    /// # Errors
+    ///
+    /// When systemd does not answer, or refuses.
+    pub async fn rows(&self, units: &[String]) -> Result<HashMap<String, Row>, CallError> {
+        let reply = self.call_manager("ListUnitsByNames", &units).await?;
+        let rows: Vec<UnitRow> = reply.body().deserialize()?;
+        let row = |row: UnitRow| {
+            let job = (row.7 > 0).then_some(JobId(row.7));
+            (row.0, Row { active: ActiveState::from(row.3.as_str()), sub: row.4, job })
+        };
+        Ok(rows.into_iter().map(row).collect())
     }
 
     /// The unit files whose name matches any of the shell patterns.

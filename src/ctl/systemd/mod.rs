@@ -10,7 +10,11 @@ mod properties;
 mod watch;
 
 pub use bus::{CallError, Systemd};
+pub(super) use manager::Row;
 pub(super) use manager::object_path;
 pub use manager::{UnitFile, Wish};
 pub use properties::Properties;
 pub use watch::{Heard, Watch};
+
+/// So many units are read at once: an answer takes memory until it is taken in.
+pub(super) const AT_ONCE: usize = 32;

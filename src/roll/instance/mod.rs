@@ -33,8 +33,11 @@ use super::unit::{Invocation, JobId, JobResult, UnitState};
 
 /// An instance in flight is read at least this often, for signals can be lost.
 pub(super) const READ_INTERVAL: Duration = Duration::from_secs(1);
-/// News of an instance comes in bursts, and is read no more often than this.
+/// News of an instance comes in bursts, and is read no more often than this; the more there are in
+/// a batch, the more seldom.
 const NEWS_INTERVAL: Duration = Duration::from_millis(50);
+/// So many instances are read as often as each of them wants.
+const FEW: u32 = 10;
 /// The waits between two probes grow from the first to the last.
 const PROBE_WAITS: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
 /// The wait before a refused start is tried again.
@@ -114,6 +117,7 @@ pub(super) struct Instance {
     ended: Moment,
     deadline: Moment,
     last_read: Moment,
+    news_interval: Duration,
     /// Something of it changed since.
     is_news: bool,
     /// Answers to questions older than this one are about the past.
@@ -159,6 +163,7 @@ impl Instance {
             ended: Moment::default(),
             deadline: Moment::default(),
             last_read: Moment::default(),
+            news_interval: NEWS_INTERVAL,
             is_news: false,
             valid_from: Ticket::default(),
             state: UnitState::default(),
@@ -252,7 +257,7 @@ impl Instance {
     }
 
     fn next_read(&self) -> Moment {
-        self.last_read + if self.is_news { NEWS_INTERVAL } else { READ_INTERVAL }
+        self.last_read + if self.is_news { self.news_interval } else { READ_INTERVAL }
     }
 
     pub(super) fn look(&mut self, cx: &mut Context) {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Asked, BLIND_READS, Context, Instance, PROBE_WAITS, RESTORE_LIMIT, START_AGAIN, Step};
-use crate::roll::event::Action;
+use crate::roll::event::{Action, Ticket};
 use crate::roll::judge::{Progress, Run, Verb, Work, taken_over};
 use crate::roll::outcome::{Failure, Standing};
 use crate::roll::phase::Phase;
@@ -90,8 +90,12 @@ impl Instance {
         if verb == Verb::Stop && job.is_some() {
             self.arm_the_quick_one(cx);
         }
+        let is_heard = matches!(&self.step, Step::Working { work, .. }
+            if work.job.is_some() && work.result.is_none());
         match self.letting_go {
             true => self.let_go(cx),
+            // Its end will be told, or seen when it is read anyway.
+            false if is_heard => self.valid_from = Ticket(cx.last_ticket.0 + 1),
             false => self.look_afresh(cx),
         }
     }

@@ -1,8 +1,8 @@
 //! What the roll and systemd tell an instance, and what it makes of that.
 
-use super::{Context, Instance, PROBE_WAITS, START_AGAIN, Step};
+use super::{Context, FEW, Instance, NEWS_INTERVAL, PROBE_WAITS, READ_INTERVAL, START_AGAIN, Step};
 use crate::roll::event::{Decision, Ticket, Verdict};
-use crate::roll::judge::Verb;
+use crate::roll::judge::{Verb, taken_over};
 use crate::roll::outcome::{Failure, Standing};
 use crate::roll::phase::Phase;
 use crate::roll::policy::Hook;
@@ -11,7 +11,8 @@ use crate::roll::unit::{JobId, JobResult, UnitState};
 
 impl Instance {
     /// Its turn has come; `found` is what it was when the group was found in order.
-    pub(in crate::roll) fn begin(&mut self, found: UnitState, cx: &mut Context) {
+    pub(in crate::roll) fn begin(&mut self, found: UnitState, at_once: u32, cx: &mut Context) {
+        self.news_interval = (NEWS_INTERVAL * at_once / FEW).clamp(NEWS_INTERVAL, READ_INTERVAL);
         self.old = found.invocation;
         self.was_up = found.active.is_up();
         self.state = found;
@@ -156,6 +157,17 @@ impl Instance {
         }
     }
 
+    /// What replaces other jobs is never refused for one: then it is not our own call.
+    pub(in crate::roll) fn found_a_job_in_the_way(&mut self, cx: &mut Context) {
+        match &self.step {
+            Step::Calling(Verb::Start) | Step::Closing { .. } => {
+                self.refused("another job is in the way".to_owned(), cx);
+            }
+            Step::Calling(_) => self.fail(taken_over("another job was in the way"), cx),
+            _ => {}
+        }
+    }
+
     pub(in crate::roll) fn refused(&mut self, why: String, cx: &mut Context) {
         match &mut self.step {
             Step::Calling(verb) => {
@@ -217,9 +229,13 @@ impl Instance {
         if ticket < self.valid_from || !self.is_busy() {
             return;
         }
+        // What it says of itself before its turn is not about the roll.
+        let is_first = matches!(self.step, Step::Looking);
         let before = std::mem::replace(&mut self.state, state);
         self.take_in(&before, cx);
-        self.tell_status(&before, cx);
+        if !is_first {
+            self.tell_status(&before, cx);
+        }
     }
 
     /// What follows from a read; `before` is what was read before it.

@@ -151,6 +151,9 @@ impl Roll {
             Event::BroughtBack { slot, up, down } => {
                 self.with(slot, now, actions, |it, cx| it.brought_back(up, down, cx));
             }
+            Event::JobInTheWay { slot } => {
+                self.with(slot, now, actions, |it, cx| it.found_a_job_in_the_way(cx));
+            }
             Event::JobUnheard { slot } => self.with(slot, now, actions, |it, cx| it.unheard(cx)),
             Event::JobRemoved { slot, job, result } => {
                 self.with(slot, now, actions, |it, cx| it.removed(job, result, cx));
@@ -222,9 +225,10 @@ impl Roll {
             of: self.plan.batch_count(),
             instances: slots.iter().map(unit).collect(),
         }));
+        let at_once = slots.len().try_into().unwrap_or(u32::MAX);
         for slot in slots {
             let found = self.group.members.get(slot.0).cloned().unwrap_or_default();
-            self.with(slot, now, actions, |instance, cx| instance.begin(found, cx));
+            self.with(slot, now, actions, |instance, cx| instance.begin(found, at_once, cx));
         }
     }
 
