@@ -63,7 +63,8 @@ pub async fn restart(request: &Request) -> Result<ExitStatus, Error> {
     let mut orders = Orders::take(request.is_attended).map_err(no_signals)?;
     for (at, roll) in rolls.into_iter().enumerate() {
         let (group, not_begun) = (&groups[at], &groups[at + 1..]);
-        let outcome = one_roll::walk(&systemd, group, not_begun, roll, &mut orders, request).await?;
+        let outcome =
+            one_roll::walk(&systemd, group, not_begun, roll, &mut orders, request).await?;
         let status = ExitStatus::from(&outcome);
         if status != ExitStatus::Serving {
             return Ok(status);
