@@ -10,6 +10,7 @@
 //! With `OnFailure=continue` a failure is no reason to end, as long as the group can bear it.
 //! While it is paused nothing new begins either, until it goes on from where it was.
 
+mod bearing;
 mod checking;
 mod hooks;
 mod pacing;
@@ -313,31 +314,5 @@ impl Roll {
             actions,
         };
         act(&mut self.instances[slot.0], &mut cx);
-    }
-
-    /// As far as the last look at the group tells.
-    fn may_be_taken(&self, slot: Slot) -> bool {
-        let is_down = |(i, it): (usize, &Instance)| {
-            let was_up = self.group.members.get(i).is_some_and(|state| state.active.is_up());
-            i != slot.0 && (it.is_busy() || !was_up)
-        };
-        let members = self.instances.iter().enumerate().map(is_down);
-        let bystanders = self.group.bystanders.iter().map(|state| !state.active.is_up());
-        members.chain(bystanders).filter(|down| *down).count() < self.plan.allowed_down()
-    }
-
-    /// The failed are stopped only while others serve, and never more of them than may be down.
-    fn may_stop_for_good(&self, slot: Slot) -> bool {
-        let others = self.instances.iter().enumerate().filter(|(i, _)| *i != slot.0);
-        let down = others.filter(|(_, other)| other.has_failed_and_is_down()).count();
-        down < self.plan.allowed_down() && self.others_serve(slot)
-    }
-
-    fn others_serve(&self, slot: Slot) -> bool {
-        let members = self.instances.iter().enumerate().any(|(i, other)| {
-            let was_up = self.group.members.get(i).is_some_and(|state| state.active.is_up());
-            i != slot.0 && (other.phase() == Phase::Serving || !other.has_begun() && was_up)
-        });
-        members || self.group.bystanders.iter().any(|state| state.active.is_up())
     }
 }
