@@ -68,10 +68,10 @@ impl App {
                 command.env("SOCKET_PATH", path);
             }
         }
-        notify::say(&format!("STATUS=starting: waiting for the app at {place}"));
         let pool = Pool::new(place);
         let app = Self::run(config, Reach::Proxied(pool.clone()), command, connections)?;
         tracing::info!(pid = app.process.id(), "the app is starting at {}", pool.place());
+        notify::say(&format!("STATUS=starting: waiting for the app at {}", pool.place()));
         Ok((app, pool))
     }
 
@@ -85,9 +85,9 @@ impl App {
         let command = process::command_with_sockets(words, sockets);
         let command =
             command.map_err(|error| Error::AppStart(name(words), io::Error::other(error)))?;
-        notify::say("STATUS=starting: waiting for the app");
         let app = Self::run(config, Reach::Direct, command, connections)?;
         tracing::info!(pid = app.process.id(), "the app is starting on the inherited sockets");
+        notify::say("STATUS=starting: waiting for the app");
         Ok(app)
     }
 
@@ -154,6 +154,11 @@ impl App {
         self.process = run(&mut self.command)?;
         self.started = Instant::now();
         self.ready().await
+    }
+
+    /// How it has ended for good, if it has and nobody has heard of it yet.
+    pub(crate) fn has_died(&mut self) -> Option<String> {
+        if self.config.restart { None } else { self.process.has_ended() }
     }
 
     /// Ends it: gently, and after `grace` or at another SIGTERM by force.
