@@ -78,8 +78,11 @@ fn a_trusted_peer_is_believed_and_extended() {
     let told = app_gets(
         &worker,
         "GET /head HTTP/1.1\r\nhost: shop\r\nx-forwarded-for: 192.0.2.1\r\nx-forwarded-for: 192.0.2.2\r\n\
+         x_forwarded_for: 192.0.2.9\r\nx_kept: 1\r\n\
          x-forwarded-proto: https\r\nforwarded: for=192.0.2.1\r\nx-request-id: abc\r\n\r\n",
     );
+    assert_eq!(field(&told, "x_forwarded_for"), None, "WSGI would take it for the other");
+    assert_eq!(field(&told, "x_kept"), Some("1"));
     assert_eq!(field(&told, "x-forwarded-for"), Some("192.0.2.1, 192.0.2.2, 127.0.0.1"));
     assert_eq!(field(&told, "x-forwarded-proto"), Some("https"));
     assert_eq!(field(&told, "x-forwarded-host"), Some("shop"));

@@ -70,8 +70,9 @@ impl App {
         }
         let pool = Pool::new(place);
         let app = Self::run(config, Reach::Proxied(pool.clone()), command, connections)?;
-        tracing::info!(pid = app.process.id(), "the app is starting at {}", pool.place());
-        notify::say(&format!("STATUS=starting: waiting for the app at {}", pool.place()));
+        let place = pool.place();
+        notify::say(&format!("STATUS=starting: waiting for the app at {place}"));
+        tracing::info!(pid = app.process.id(), "the app is starting at {place}");
         Ok((app, pool))
     }
 
@@ -86,8 +87,8 @@ impl App {
         let command =
             command.map_err(|error| Error::AppStart(name(words), io::Error::other(error)))?;
         let app = Self::run(config, Reach::Direct, command, connections)?;
-        tracing::info!(pid = app.process.id(), "the app is starting on the inherited sockets");
         notify::say("STATUS=starting: waiting for the app");
+        tracing::info!(pid = app.process.id(), "the app is starting on the inherited sockets");
         Ok(app)
     }
 

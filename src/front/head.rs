@@ -3,27 +3,27 @@
 //! Source: RFC 9110, 7.6.1 (what belongs to one connection only), RFC 9112, 3.2 (targets).
 
 use hyper::header::{
-    CONNECTION, CONTENT_LENGTH, COOKIE, HOST, HeaderMap, HeaderName, HeaderValue,
-    PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE,
+    CONNECTION, CONTENT_LENGTH, COOKIE, HOST, HeaderMap, HeaderName, HeaderValue, TE,
+    TRANSFER_ENCODING, UPGRADE,
 };
 use hyper::http::request::Parts;
 use hyper::http::uri::{PathAndQuery, Uri};
 use hyper::{StatusCode, Version};
 
-const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
-const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
-
 /// Fields that belong to one connection, whether `Connection` names them or not.
-const ONE_HOP: [HeaderName; 8] = [
-    CONNECTION,
-    KEEP_ALIVE,
-    PROXY_AUTHENTICATE,
-    PROXY_AUTHORIZATION,
-    PROXY_CONNECTION,
-    TE,
-    TRANSFER_ENCODING,
-    UPGRADE,
-];
+fn is_one_hop(name: &str) -> bool {
+    matches!(
+        name,
+        "connection"
+            | "keep-alive"
+            | "proxy-authenticate"
+            | "proxy-authorization"
+            | "proxy-connection"
+            | "te"
+            | "transfer-encoding"
+            | "upgrade"
+    )
+}
 
 /// Makes a client's request one to the app; returns the protocol it would like to change to.
 pub(crate) fn to_app(head: &mut Parts, has_body: bool) -> Option<HeaderValue> {
@@ -116,7 +116,7 @@ fn remove_one_hop(headers: &mut HeaderMap) {
             named.filter_map(|word| word.parse().ok()).filter(may_go).collect();
         named.iter().for_each(|name| drop(headers.remove(name)));
     }
-    remove_all(headers, &ONE_HOP);
+    remove_all(headers, is_one_hop);
 }
 
 /// What `Connection` usually says, which names no field or one that goes anyway.
@@ -124,11 +124,10 @@ fn is_option(word: &str) -> bool {
     ["keep-alive", "close", "upgrade"].iter().any(|option| word.eq_ignore_ascii_case(option))
 }
 
-/// Removes the fields of these names. A walk over the few fields of a message costs less than a
+/// Removes the fields of such names. A walk over the few fields of a message costs less than a
 /// look-up of each name that is not there.
-pub(crate) fn remove_all(headers: &mut HeaderMap, names: &[HeaderName]) {
-    let is_one = |name: &&HeaderName| names.contains(name);
-    while let Some(name) = headers.keys().find(is_one).cloned() {
+pub(crate) fn remove_all(headers: &mut HeaderMap, is_such: fn(&str) -> bool) {
+    while let Some(name) = headers.keys().find(|name| is_such(name.as_str())).cloned() {
         headers.remove(name);
     }
 }

@@ -11,21 +11,19 @@ use crate::worker::Peer;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
-const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
-const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// What is believed only of a trusted peer.
-const HEARSAY: [HeaderName; 7] = [
-    FORWARDED,
-    X_FORWARDED_FOR,
-    X_FORWARDED_HOST,
-    X_FORWARDED_PORT,
-    X_FORWARDED_PROTO,
-    X_REAL_IP,
-    X_REQUEST_ID,
-];
+fn is_hearsay(name: &str) -> bool {
+    matches!(name, "forwarded" | "x-real-ip" | "x-request-id") || name.starts_with("x-forwarded-")
+}
+
+/// Apps that speak CGI or WSGI take `X_Forwarded_For` for `X-Forwarded-For`, balancers do not: so
+/// these are nobody's word.
+fn is_disguised(name: &str) -> bool {
+    name.contains('_') && is_hearsay(&name.replace('_', "-"))
+}
 
 /// An id longer than this is not passed on.
 const LONGEST_ID: usize = 128;
@@ -61,9 +59,11 @@ impl Origin {
 
     /// Writes into a request's head where it came from.
     pub(crate) fn stamp(&self, headers: &mut HeaderMap) {
-        if !self.is_trusted {
-            remove_all(headers, &HEARSAY);
-        }
+        let is_unfounded = match self.is_trusted {
+            true => is_disguised,
+            false => |name: &str| is_hearsay(name) || is_disguised(name),
+        };
+        remove_all(headers, is_unfounded);
         self.stamp_forwarded(headers);
         if let Some(ip) = &self.ip {
             extend(headers, X_FORWARDED_FOR, ip);
@@ -78,13 +78,10 @@ impl Origin {
     }
 
     fn stamp_forwarded(&self, headers: &mut HeaderMap) {
-        let mut element = self.forwarded.clone();
-        if let Some(host) = headers.get(HOST).and_then(|host| host.to_str().ok()) {
-            let is_quotable = !host.contains(['"', '\\']);
-            element.push_str(if is_quotable { ";host=\"" } else { ";host=\"unknown" });
-            element.push_str(if is_quotable { host } else { "" });
-            element.push('"');
-        }
+        let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+        // A sound host has none of these, but an app that reads this must not be led astray.
+        let host = if host.contains(['"', '\\']) { "unknown" } else { host };
+        let element = [&self.forwarded, ";host=\"", host, "\""].concat();
         if let Ok(element) = HeaderValue::try_from(element) {
             extend(headers, FORWARDED, &element);
         }

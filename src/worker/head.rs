@@ -69,7 +69,8 @@ fn is_in_address(byte: u8) -> bool {
 
 /// `reg-name` (RFC 3986, 3.2.2): no user, no path and no blank.
 fn is_in_name(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=".contains(&byte)
+    matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'%'
+        | b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=')
 }
 
 /// RFC 9112, 6.1: chunked is the one coding that can be undone here, and comes but once.
