@@ -30,8 +30,9 @@ fn nor_about_the_examples() {
     let app = dir.path().join("worker@.service.d/shop.conf");
     let text = fs::read_to_string(&app).unwrap().replace("/srv/shop", "/srv");
     fs::write(&app, text.replace("/usr/bin/node", "/bin/true")).unwrap();
-    fs::copy(format!("{EXAMPLES}/nginx/worker@.socket"), dir.path().join("worker@.socket")).unwrap();
-    let verified = analyze(&["verify"], &[units, vec![dir.path().join("worker@.socket")]].concat());
+    let socket = dir.path().join("worker@1.socket");
+    fs::copy(format!("{EXAMPLES}/nginx/worker@.socket"), &socket).unwrap();
+    let verified = analyze(&["verify"], &[units, vec![socket]].concat());
     assert!(verified.status.success() && said(&verified).is_empty(), "{}", said(&verified));
 }
 
