@@ -37,6 +37,7 @@ fn after_a_kill_status_tells_what_happened_and_resume_goes_on_with_the_rest() {
     let status = stage.prints("status", &["worker"]);
     assert!(status.contains("died"), "{status}");
     assert!(status.contains("while worker@2 was starting: 1 of 3 are new"), "{status}");
+    assert!(status.contains("worker@2  starting  activ"), "{status}");
     assert!(status.contains("next: rollctl resume --user worker"), "{status}");
     stage.all_come_to_serve();
     let halfway = stage.runs();
