@@ -48,7 +48,8 @@ impl NoAnswer {
         *response.status_mut() = status;
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
-        if has_body {
+        // With the app down, the client's next request had better go to a sibling.
+        if has_body || matches!(self, Self::Down(_)) {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
         if matches!(self, Self::Held(_)) {

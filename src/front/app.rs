@@ -157,6 +157,11 @@ impl App {
         self.ready().await
     }
 
+    /// How it has ended for good, if it has and nobody has heard of it yet.
+    pub(crate) fn has_died(&mut self) -> Option<String> {
+        if self.config.restart { None } else { self.process.has_ended() }
+    }
+
     /// Ends it: gently, and after `grace` or at another SIGTERM by force.
     pub(crate) async fn stop(mut self, grace: Duration, signals: &mut Signals) {
         self.connections.set_app(AppState::Stopping);

@@ -124,11 +124,16 @@ async fn died(app: &mut App, signals: &mut Signals) -> Option<String> {
 /// Drains, and tells how the app died if it did so before the end of that.
 async fn drain(serving: &mut Serving, app: &mut App) -> (Outcome, Option<String>) {
     let mut drain = pin!(serving.drain());
-    tokio::select! {
-        outcome = &mut drain => (outcome, None),
-        how = app.keep() => {
-            tracing::error!("the app {how} before its last request was answered");
-            (drain.await, Some(how))
-        }
+    let (outcome, died) = tokio::select! {
+        // Its death may have ended the last requests, and so the drain, before we hear of it.
+        outcome = &mut drain => (Some(outcome), app.has_died()),
+        how = app.keep() => (None, Some(how)),
+    };
+    if let Some(how) = &died {
+        tracing::error!("the app {how} before its last request was answered");
+    }
+    match outcome {
+        Some(outcome) => (outcome, died),
+        None => (drain.await, died),
     }
 }

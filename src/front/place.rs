@@ -24,26 +24,32 @@ pub(crate) enum Place {
         port: u16,
         is_v6: AtomicBool,
         /// Keeps the kernel from giving a port that it chose to anybody else.
-        _reserved: Option<Socket>,
+        _reserved: Vec<Socket>,
     },
     Socket(PathBuf),
 }
 
 impl Place {
     pub(crate) fn port(port: u16) -> Self {
-        Self::Port { port, is_v6: AtomicBool::new(false), _reserved: None }
+        Self::Port { port, is_v6: AtomicBool::new(false), _reserved: Vec::new() }
     }
 
     /// A port that nobody has, and nobody will be given as long as this place is there.
     ///
-    /// The socket that keeps it is bound and never listens. With `SO_REUSEADDR` on both sides, as
+    /// The sockets that keep it are bound and never listen. With `SO_REUSEADDR` on both sides, as
     /// servers set it, another one that asks for this very port can still be bound to it.
     pub(crate) fn free_port() -> io::Result<Self> {
-        let reserved = Socket::new(Domain::IPV4, Type::STREAM, None)?;
-        reserved.set_reuse_address(true)?;
-        reserved.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into())?;
-        let port = reserved.local_addr()?.as_socket().map_or(0, |address| address.port());
-        Ok(Self::Port { port, is_v6: AtomicBool::new(false), _reserved: Some(reserved) })
+        loop {
+            let v4 = reserve(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
+            let port = v4.local_addr()?.as_socket().map_or(0, |address| address.port());
+            let v6 = match reserve(SocketAddr::from((Ipv6Addr::LOCALHOST, port))) {
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse => continue,
+                // A machine without IPv6 has nobody there either.
+                v6 => v6.ok(),
+            };
+            let _reserved = [v4].into_iter().chain(v6).collect();
+            return Ok(Self::Port { port, is_v6: AtomicBool::new(false), _reserved });
+        }
     }
 
     /// Connects; refused at both addresses is refused at the first.
@@ -63,6 +69,16 @@ impl Place {
             }
         }
     }
+}
+
+fn reserve(address: SocketAddr) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    Ok(socket)
 }
 
 async fn connect_tcp(port: u16, is_v6: bool) -> io::Result<Stream> {
@@ -106,11 +122,13 @@ mod tests {
     fn a_free_port_is_for_whoever_asks_for_it_as_servers_do() {
         let place = Place::free_port().unwrap();
         let Place::Port { port, .. } = place else { unreachable!() };
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        let stranger = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-        stranger.bind(&address.into()).unwrap_err();
-        let app = TcpListener::bind(address).unwrap();
-        drop(app);
-        TcpListener::bind(address).unwrap();
+        for ip in ["127.0.0.1", "0.0.0.0", "::1", "::"] {
+            let address = SocketAddr::new(ip.parse().unwrap(), port);
+            let stranger = Socket::new(Domain::for_address(address), Type::STREAM, None).unwrap();
+            stranger.bind(&address.into()).unwrap_err();
+            // The app, and the app again.
+            drop(TcpListener::bind(address).unwrap());
+            drop(TcpListener::bind(address).unwrap());
+        }
     }
 }
