@@ -99,8 +99,10 @@ impl Instance {
             if work.job.is_some() && work.result.is_none());
         match self.letting_go {
             true => self.let_go(cx),
-            // Its end will be told, or seen when it is read anyway.
-            false if is_heard => self.valid_from = Ticket(cx.last_ticket.0 + 1),
+            // Its end will be told, or seen when it is read anyway: in a large batch that is enough.
+            false if is_heard && self.is_one_of_many() => {
+                self.valid_from = Ticket(cx.last_ticket.0 + 1)
+            }
             false => self.look_afresh(cx),
         }
     }
@@ -162,6 +164,8 @@ impl Instance {
     pub(super) fn prove(&mut self, run: Run, cx: &mut Context) {
         self.run = Some(run);
         self.disarm(cx);
+        // One that was too quick to be seen starting has started all the same.
+        self.enter(Phase::Starting, cx);
         self.enter(Phase::Probing, cx);
         if let Some(limit) = self.member.turn.health_timeout {
             self.deadline = cx.now + limit;
