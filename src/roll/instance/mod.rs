@@ -256,6 +256,10 @@ impl Instance {
         self.last_read >= moment
     }
 
+    fn is_one_of_many(&self) -> bool {
+        self.news_interval > NEWS_INTERVAL
+    }
+
     fn next_read(&self) -> Moment {
         self.last_read + if self.is_news { self.news_interval } else { READ_INTERVAL }
     }

@@ -99,8 +99,10 @@ impl Instance {
             if work.job.is_some() && work.result.is_none());
         match self.letting_go {
             true => self.let_go(cx),
-            // Its end will be told, or seen when it is read anyway.
-            false if is_heard => self.valid_from = Ticket(cx.last_ticket.0 + 1),
+            // Its end will be told, or seen when it is read anyway: in a large batch that is enough.
+            false if is_heard && self.is_one_of_many() => {
+                self.valid_from = Ticket(cx.last_ticket.0 + 1)
+            }
             false => self.look_afresh(cx),
         }
     }
