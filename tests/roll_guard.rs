@@ -41,6 +41,23 @@ fn killed_in_a_long_stop_pause_the_instance_is_back_in_time() {
 }
 
 #[test]
+fn killed_during_a_slow_stop_its_time_counts_from_when_the_instance_is_down() {
+    let stage = Stage::queue(&["1", "2"]);
+    stage.change("q@.service", "50-slow", "[Service]\nExecStop=/bin/sleep 3\n");
+    let mut roll = stage.begin_restart(&["q", "--stop-pause", "500ms"]);
+    roll.until("q@1.service", "stopping");
+    let asked = Instant::now();
+    let waits = || stage.lab.systemctl(["list-jobs", "--no-legend"]).unwrap();
+    wait_until("the quick one waits", || waits().contains("rollctl-guard-pause-q@1.timer"));
+    roll.send(Signal::KILL);
+    wait_until("it is down", || stage.state("q@1.service") == "inactive");
+    let (stopped, down) = (asked.elapsed(), Instant::now());
+    assert!(stopped > Duration::from_millis(2500), "its stop was cut short: {stopped:?}");
+    wait_until("it is back", || stage.state("q@1.service") == "active");
+    assert!(down.elapsed() < Duration::from_millis(500) + GUARD_TIME, "{:?}", down.elapsed());
+}
+
+#[test]
 fn one_that_is_stopped_for_good_is_not_started_by_it() {
     let stage = Stage::queue(&["1", "2"]);
     stage.change("q@.service", "50-bad", &release("/bin/false", "Type=oneshot"));

@@ -59,6 +59,23 @@ fn a_roll_stops_a_crash_loop_before_it_takes_the_socket() {
 }
 
 #[test]
+fn a_release_that_mends_a_crash_loop_finds_its_way_in() {
+    let stage = Stage::group(four().instances(2));
+    // Each start takes a while, so that there is nearly always a job of systemd's under way.
+    let slow_crash = release("/bin/sh -c 'sleep 1; exit 3'", "RestartSec=10ms");
+    stage.change(TEMPLATE, "50-release", &slow_crash);
+    for unit in ["worker@1.service", "worker@2.service"] {
+        stage.lab.systemctl(["restart", "--no-block", unit]).unwrap();
+    }
+    wait_until("both have crashed", || {
+        ["worker@1.service", "worker@2.service"].iter().all(|unit| restarts(&stage, unit) >= 1)
+    });
+    stage.change_back(TEMPLATE, "50-release");
+    stage.roll(&[]).exits_with(0);
+    stage.all_serve();
+}
+
+#[test]
 fn eight_rolls_in_a_row_reach_no_start_limit() {
     let stage = Stage::group(four().instances(2).drop_in(TEMPLATE, DEFAULT_LIMITS));
     for _ in 0..8 {

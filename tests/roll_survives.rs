@@ -25,6 +25,34 @@ fn status_tells_of_a_roll_under_way_and_of_its_end() {
 }
 
 #[test]
+fn each_step_is_in_the_log_before_it_is_done() {
+    let stage = Stage::queue(&["1", "2"]);
+    let (log, seen) = (stage.lab.dir().join("state/rollctl/q/000001.jsonl"), stage.lab.dir());
+    let copy = |name: &str| format!("/bin/cp {} {}/{name}-%i", log.display(), seen.display());
+    let (stop, start) = (copy("stop"), copy("start"));
+    stage.change(
+        "q@.service",
+        "50-look",
+        &format!("[Service]\nExecStop={stop}\nExecStartPre=-{start}\n"),
+    );
+    stage.restart(&["q", "--stop-pause", "100ms", "--observe", "0"]).exits_with(0);
+    for (instance, name, phase) in [
+        ("q@1.service", "stop-1", "stopping"),
+        ("q@1.service", "start-1", "starting"),
+        ("q@2.service", "stop-2", "stopping"),
+        ("q@2.service", "start-2", "starting"),
+    ] {
+        let told = std::fs::read_to_string(seen.join(name)).unwrap();
+        let last: serde_json::Value = serde_json::from_str(told.lines().last().unwrap()).unwrap();
+        assert_eq!(
+            (&last["instance"], &last["phase"]),
+            (&instance.into(), &phase.into()),
+            "{told}"
+        );
+    }
+}
+
+#[test]
 fn after_a_kill_status_tells_what_happened_and_resume_goes_on_with_the_rest() {
     let stage = Stage::group(four().instances(3));
     stage.change(TEMPLATE, "50-slow", SLOW_START);
@@ -37,6 +65,7 @@ fn after_a_kill_status_tells_what_happened_and_resume_goes_on_with_the_rest() {
     let status = stage.prints("status", &["worker"]);
     assert!(status.contains("died"), "{status}");
     assert!(status.contains("while worker@2 was starting: 1 of 3 are new"), "{status}");
+    assert!(status.contains("worker@2  starting  activ"), "{status}");
     assert!(status.contains("next: rollctl resume --user worker"), "{status}");
     stage.all_come_to_serve();
     let halfway = stage.runs();

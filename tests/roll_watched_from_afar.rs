@@ -105,6 +105,7 @@ fn a_frozen_group_refuses_rolls_and_says_who_and_why() {
     stage.restart(&["q@1"]).exits_with(5).says("frozen");
     assert_eq!(stage.runs(), before);
     assert!(stage.plan(&["q"]).contains("warning: q is frozen by "));
+    assert!(stage.prints("status", &["q"]).starts_with("q is frozen by "));
     assert!(stage.prints("thaw", &["q"]).contains("q is thawed; it was frozen by "));
     assert_eq!(stage.prints("thaw", &["q"]), "q was not frozen\n");
     stage.restart(&["q", "--observe", "0"]).exits_with(0);

@@ -20,6 +20,7 @@ mod keys;
 mod lock;
 mod log;
 mod look;
+mod one_roll;
 mod orders;
 mod outdated;
 mod pattern;
@@ -49,7 +50,7 @@ pub use gates::{
 pub use hooks::Hooks;
 pub use keys::is_attended;
 pub use lock::Lock;
-pub use log::{Beginning, EventLog, Header, Life, Line, Shelf, Told};
+pub use log::{Beginning, EventLog, Header, Life, Line, Shelf, Tail, Told};
 pub use look::{Fate, Look, last_roll};
 pub use orders::{Order, Orders};
 pub use pattern::{BadPattern, Choice, InstancePattern, Wanted};

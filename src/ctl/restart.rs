@@ -2,24 +2,23 @@
 
 use std::time::Duration;
 
-use super::driver::{Edge, drive};
+use super::driver::Edge;
 use super::error::Error;
 use super::exit::ExitStatus;
-use super::explain::{Case, explain};
 use super::frozen;
 use super::gates::Gates;
 use super::hooks::Hooks;
 use super::lock::Lock;
-use super::log::{Beginning, EventLog, Shelf, roll_id};
+use super::log::roll_id;
+use super::one_roll::{self, OneRoll};
 use super::orders::Orders;
 use super::pattern::InstancePattern;
 use super::policy::Settings;
 use super::reload;
-use super::report::{Ending, Output, Report};
+use super::report::Output;
 use super::scope::Scope;
 use super::select::{Group, Instance, select};
 use super::systemd::Systemd;
-use crate::roll::{LastWord, Moment, Outcome, Plan, Record};
 
 /// What is wanted of a roll.
 #[derive(Clone, Debug)]
@@ -64,21 +63,8 @@ pub async fn restart(request: &Request) -> Result<ExitStatus, Error> {
     let mut orders = Orders::take(request.is_attended).map_err(no_signals)?;
     for (at, roll) in rolls.into_iter().enumerate() {
         let (group, not_begun) = (&groups[at], &groups[at + 1..]);
-        orders.listen(request.scope, &group.name).map_err(|error| no_control(group, &error))?;
-        let mut log = begin_log(&systemd, group, roll.id.clone(), request).await?;
-        let mut report = request.output.begin(&group.name, &group.left_out, request.is_attended);
-        for text in roll.warnings {
-            report.record(&log.line(Moment::default(), Record::Note { instance: None, text }));
-        }
-        let (systemd, report_to) = (systemd.clone(), &mut *report);
-        let Roll { plan, edge, .. } = roll;
-        let outcome = drive(systemd, plan, edge, &mut orders, &mut log, report_to).await;
-        let last_word = last_word(group, &outcome, not_begun, &mut log, report_to).await;
-        report.end(&Ending {
-            group: &group.name,
-            outcome: &outcome,
-            last_word: last_word.as_ref(),
-        });
+        let outcome =
+            one_roll::walk(&systemd, group, not_begun, roll, &mut orders, request).await?;
         let status = ExitStatus::from(&outcome);
         if status != ExitStatus::Serving {
             return Ok(status);
@@ -137,15 +123,7 @@ async fn lock(
     }
 }
 
-/// All that is needed to roll one group.
-struct Roll {
-    id: String,
-    plan: Plan,
-    edge: Edge,
-    warnings: Vec<String>,
-}
-
-fn rolls(groups: &[Group], request: &Request) -> Result<Vec<Roll>, Error> {
+fn rolls(groups: &[Group], request: &Request) -> Result<Vec<OneRoll>, Error> {
     let roll = |group: &Group| {
         let mut policies = group.policies(&request.settings)?;
         let gates = Gates::of(group, &policies)?;
@@ -155,57 +133,9 @@ fn rolls(groups: &[Group], request: &Request) -> Result<Vec<Roll>, Error> {
         let hooks = Hooks::of(group, policies, id.clone());
         let of = |it: &Instance| (it.unit.full().to_owned(), it.dependents.clone());
         let dependents = group.instances.iter().map(of).collect();
-        Ok(Roll { id, plan, edge: Edge { gates, hooks, dependents }, warnings })
+        Ok(OneRoll { id, plan, edge: Edge { gates, hooks, dependents }, warnings })
     };
     groups.iter().map(roll).collect()
-}
-
-/// What went wrong, if anything did: worked out, told and kept.
-async fn last_word(
-    group: &Group,
-    outcome: &Outcome,
-    not_begun: &[Group],
-    log: &mut EventLog,
-    report: &mut dyn Report,
-) -> Option<LastWord> {
-    let story = log.story();
-    let case = Case { group, outcome, story: &story, not_begun };
-    let last_word = explain(&case).await?;
-    let line = log.line(Moment(outcome.took), Record::Explained(last_word.clone()));
-    // It is said all the same.
-    let _ = log.append(std::slice::from_ref(&line), true);
-    report.record(&line);
-    Some(last_word)
-}
-
-/// The log comes before the first step, or there is none.
-async fn begin_log(
-    systemd: &Systemd,
-    group: &Group,
-    roll: String,
-    request: &Request,
-) -> Result<EventLog, Error> {
-    let life = systemd.life().await;
-    let life = life.map_err(|error| Error::systemd("cannot ask systemd", error, request.scope))?;
-    let shelf = Shelf::of(request.scope, &group.name);
-    let (command, resumes) = (request.command.clone(), request.resumes);
-    EventLog::begin(&shelf, &group.name, &Beginning { roll, life, command, resumes }).map_err(
-        |error| {
-            let dir = shelf.dir().display();
-            Error::Refused(format!(
-                "the event log of {} cannot be written in {dir}: {error}; nothing was touched\n  \
-             next: df -h {dir}",
-                group.name
-            ))
-        },
-    )
-}
-
-fn no_control(group: &Group, error: &std::io::Error) -> Error {
-    Error::Refused(format!(
-        "no other terminal could speak to the roll of {}: {error}; nothing was touched",
-        group.name
-    ))
 }
 
 fn no_signals(error: std::io::Error) -> Error {

@@ -10,6 +10,9 @@ use options::Options;
 use rollctl::front::{self, FrontConfig};
 use rollctl::worker::{self, Config, Error, Outcome, Worker, app};
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     match Options::try_parse() {
         Ok(options) => worker::finish(run(options)),

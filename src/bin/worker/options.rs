@@ -61,7 +61,8 @@ pub(crate) struct Serve {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Options for an app")]
 pub(crate) struct Front {
-    /// Reach the app at this loopback port, which it finds in PORT [default: a free one]
+    /// Reach the app at this loopback port, which it finds in PORT [default: one that is kept free for
+    /// it, as long as it sets SO_REUSEADDR as servers do]
     #[arg(long, value_name = "PORT", conflicts_with = "app_socket", requires = "command",
           value_parser = clap::value_parser!(u16).range(1..))]
     app_port: Option<u16>,

@@ -5,13 +5,13 @@ use std::time::Duration;
 use clap::Args;
 use tokio::time::sleep;
 
-use super::group::GroupArgs;
-use crate::ctl::log::Shelf;
-use crate::ctl::look::{Fate, look};
+use super::group::{GroupArgs, unreadable};
+use super::status::sentence;
+use crate::ctl::control::owner;
+use crate::ctl::log::{Shelf, Tail};
+use crate::ctl::look::Look;
 use crate::ctl::report::{Ending, Output, Report};
 use crate::ctl::{Error, ExitStatus};
-
-use super::status::sentence;
 
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
@@ -27,24 +27,24 @@ pub(super) struct AttachArgs {
 /// Follows the log from its beginning to its end; its exit status is the roll's own.
 pub(super) async fn run(args: &AttachArgs) -> Result<ExitStatus, Error> {
     let scope = args.of.manager.scope();
-    let first = args.of.last_roll().await?;
-    let header = &first.told.header;
+    let header = args.of.last_roll().await?.told.header;
     let shelf = Shelf::of(scope, &header.group);
+    let failed = |error: std::io::Error| unreadable(&shelf, &error);
     let mut report = Output::of(args.json, false).to_people(&header.group, &[], false);
-    let mut told = 0;
+    let mut tail = Tail::of(&shelf.path(header.number)).map_err(failed)?;
     loop {
-        let now = look(scope, &shelf, header.number, Some(header.life));
-        let now = now.map_err(|error| super::group::unreadable(&shelf, &error))?;
-        now.told.lines[told..].iter().for_each(|line| report.record(line));
-        told = now.told.lines.len();
-        match now.fate {
-            Fate::UnderWay | Fate::Paused => sleep(LOOK_AGAIN).await,
-            _ => return end(&mut *report, &now),
+        // In this order: what it writes last is read when it is gone.
+        let is_there = owner(scope, &header.group).map_err(failed)? == Some(header.pid);
+        tail.read_on().map_err(failed)?.iter().for_each(|line| report.record(line));
+        if !is_there {
+            break;
         }
+        sleep(LOOK_AGAIN).await;
     }
+    end(&mut *report, &args.of.roll(header.number).await?)
 }
 
-fn end(report: &mut dyn Report, look: &crate::ctl::Look) -> Result<ExitStatus, Error> {
+fn end(report: &mut dyn Report, look: &Look) -> Result<ExitStatus, Error> {
     let Some(outcome) = &look.story.outcome else {
         return Err(Error::Refused(sentence(look)));
     };

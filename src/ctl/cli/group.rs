@@ -23,10 +23,21 @@ pub(super) struct GroupArgs {
 impl GroupArgs {
     /// The group's last roll.
     pub(super) async fn last_roll(&self) -> Result<Look, Error> {
-        let scope = self.manager.scope();
-        let nothing = || Error::NoRoll { group: self.group.to_string(), scope };
-        let shelf = shelf_of(scope, &self.group)?.ok_or_else(nothing)?;
-        last(scope, &shelf).await?.ok_or_else(nothing)
+        last(self.manager.scope(), &self.shelf()?).await?.ok_or_else(|| self.nothing())
+    }
+
+    /// The group's roll of this number.
+    pub(super) async fn roll(&self, number: u64) -> Result<Look, Error> {
+        let look = look_at(self.manager.scope(), &self.shelf()?, number).await;
+        look.ok_or_else(|| self.nothing())
+    }
+
+    fn shelf(&self) -> Result<Shelf, Error> {
+        shelf_of(self.manager.scope(), &self.group)?.ok_or_else(|| self.nothing())
+    }
+
+    fn nothing(&self) -> Error {
+        Error::NoRoll { group: self.group.to_string(), scope: self.manager.scope() }
     }
 }
 

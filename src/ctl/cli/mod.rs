@@ -10,6 +10,7 @@ mod order;
 mod plan;
 mod restart;
 mod resume;
+mod settings;
 mod status;
 mod table;
 

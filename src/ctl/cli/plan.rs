@@ -5,11 +5,12 @@ use std::io::stdout;
 use serde::Serialize;
 
 use super::args::RollArgs;
+use super::settings::{Setting, settings};
 use super::table;
 use crate::ctl::advice::advice;
 use crate::ctl::gates::Gates;
-use crate::ctl::policy::{About, Key, Policies, Settings};
-use crate::ctl::report::{listed, say, short};
+use crate::ctl::policy::Policies;
+use crate::ctl::report::{say, short};
 use crate::ctl::restart::{choose, connect};
 use crate::ctl::select::{Group, LeftOut};
 use crate::ctl::{Error, ExitStatus};
@@ -67,14 +68,6 @@ struct Step {
     step: String,
     timeout: String,
     gates: Vec<String>,
-}
-
-/// A value and where it comes from.
-#[derive(PartialEq, Eq, Serialize)]
-struct Setting {
-    name: String,
-    value: String,
-    from: String,
 }
 
 impl View {
@@ -172,42 +165,6 @@ fn what_happens(member: &Member) -> String {
     };
     let steps = [before.then_some("BeforeStop="), Some(step), after.then_some("AfterStart=")];
     steps.into_iter().flatten().collect::<Vec<_>>().join(", ")
-}
-
-/// Every setting; one that is not the same for all instances is shown for each value.
-fn settings(plan: &Plan, policies: &Policies) -> Vec<Setting> {
-    let rows = Settings::KEYS.iter().flat_map(|key| match key.about {
-        About::Whole => vec![setting(key, key.flag.to_owned(), &policies.whole)],
-        About::Instance => of_instances(key, plan, policies),
-    });
-    rows.collect()
-}
-
-fn of_instances(key: &Key, plan: &Plan, policies: &Policies) -> Vec<Setting> {
-    let mut values: Vec<(Setting, Vec<&str>)> = Vec::new();
-    for member in plan.members() {
-        let one = setting(key, key.flag.to_owned(), &policies.of_instance(&member.unit));
-        match values.iter_mut().find(|(known, _)| *known == one) {
-            Some((_, units)) => units.push(short(&member.unit)),
-            None => values.push((one, vec![short(&member.unit)])),
-        }
-    }
-    let differ = values.len() > 1;
-    let named = |(setting, units): (Setting, Vec<&str>)| match differ {
-        true => Setting { name: format!("{} of {}", setting.name, listed(&units)), ..setting },
-        false => setting,
-    };
-    values.into_iter().map(named).collect()
-}
-
-fn setting(key: &Key, name: String, given: &Settings) -> Setting {
-    match given.told(key) {
-        Some((value, from)) => Setting { name, value, from: from.to_string() },
-        None => {
-            let from = if key.flag == "timeout" { "unit" } else { "default" };
-            Setting { name, value: Settings::default_of(key.flag), from: from.to_owned() }
-        }
-    }
 }
 
 fn summary(plan: &Plan) -> String {

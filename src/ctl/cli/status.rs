@@ -3,6 +3,7 @@
 use std::io::stdout;
 
 use clap::Args;
+use futures_util::future::join_all;
 use serde::Serialize;
 
 use super::args::ManagerArgs;
@@ -12,6 +13,7 @@ use crate::ctl::frozen::frozen;
 use crate::ctl::log::Header;
 use crate::ctl::look::{Fate, Look};
 use crate::ctl::report::{listed, say, short};
+use crate::ctl::systemd::Systemd;
 use crate::ctl::{Error, ExitStatus, InstancePattern, Scope};
 use crate::roll::{Chapter, Failure, Outcome, Phase};
 use crate::span::Span;
@@ -30,11 +32,12 @@ pub(super) struct StatusArgs {
 
 pub(super) async fn run(args: &StatusArgs) -> Result<ExitStatus, Error> {
     let scope = args.manager.scope();
-    let mut told = 0;
+    let systemd = Systemd::connect(scope).await.ok();
+    let mut told = usize::from(tell_frozen(args, scope));
     for shelf in shelves(args.group.as_ref(), scope)? {
         if let Some(look) = last(scope, &shelf).await? {
             told += 1;
-            tell(&look, scope, args.json);
+            tell(&look, systemd.as_ref(), scope, args.json).await;
         }
     }
     match (told, &args.group) {
@@ -47,20 +50,13 @@ pub(super) async fn run(args: &StatusArgs) -> Result<ExitStatus, Error> {
     }
 }
 
-fn tell(look: &Look, scope: Scope, json: bool) {
+async fn tell(look: &Look, systemd: Option<&Systemd>, scope: Scope, json: bool) {
     if json {
         return tell_json(look, scope);
     }
-    let frozen = frozen(scope, &look.told.header.group).ok().flatten();
-    frozen.iter().for_each(|it| say(stdout(), &it.sentence(&look.told.header.group)));
     say(stdout(), &sentence(look));
-    let row = |it: &Chapter| {
-        let why = it.failure.as_ref().map(Failure::to_string).or_else(|| it.note.clone());
-        let phase = it.phase.to_string();
-        [short(&it.instance).to_owned(), phase, why.unwrap_or_default()]
-    };
-    let rows: Vec<_> = look.story.instances.iter().map(row).collect();
-    for line in table::lines(["INSTANCE", "PHASE", ""], &rows) {
+    let rows = join_all(look.story.instances.iter().map(|it| row(systemd, it))).await;
+    for line in table::lines(["INSTANCE", "PHASE", "NOW", ""], &rows) {
         say(stdout(), &format!("  {line}"));
     }
     // What was said at its end, without what the rows above say.
@@ -71,6 +67,25 @@ fn tell(look: &Look, scope: Scope, json: bool) {
     for next in next(look, scope) {
         say(stdout(), &format!("  next: {next}"));
     }
+}
+
+/// An instance as the log leaves it, and as systemd has it now.
+async fn row(systemd: Option<&Systemd>, it: &Chapter) -> [String; 4] {
+    let now = match systemd {
+        Some(systemd) => systemd.properties(&it.instance).await.ok(),
+        None => None,
+    };
+    let now = now.map_or_else(|| "-".to_owned(), |unit| unit.state().active.to_string());
+    let why = it.failure.as_ref().map(Failure::to_string).or_else(|| it.note.clone());
+    [short(&it.instance).to_owned(), it.phase.to_string(), now, why.unwrap_or_default()]
+}
+
+/// Whether the group that was named is frozen, which needs no roll; it is said, if so.
+fn tell_frozen(args: &StatusArgs, scope: Scope) -> bool {
+    let Some(group) = args.group.as_ref().map(InstancePattern::prefix) else { return false };
+    let frozen = frozen(scope, group).ok().flatten().filter(|_| !args.json);
+    frozen.iter().for_each(|it| say(stdout(), &it.sentence(group)));
+    frozen.is_some()
 }
 
 /// A roll, for machines.

@@ -10,7 +10,7 @@
 //! waits for the disk a few times, not hundreds.
 
 mod known;
-mod log;
+mod ledger;
 mod tasks;
 
 use std::collections::{HashMap, VecDeque};
@@ -33,6 +33,7 @@ use crate::ctl::select::Dependent;
 use crate::ctl::systemd::{CallError, Heard, Systemd, Watch, Wish, object_path};
 use crate::roll::{Action, Event, Moment, Outcome, Plan, Roll, Slot};
 use known::Known;
+use ledger::Ledger;
 
 /// Walks the plan to its end.
 ///
@@ -45,7 +46,7 @@ pub async fn drive(
     log: &mut EventLog,
     report: &mut dyn Report,
 ) -> Outcome {
-    let mut driver = Driver::new(systemd, plan, edge, log, report);
+    let mut driver = Driver::new(systemd, plan, edge, Ledger::new(log, report));
     driver.open_watch().await;
     loop {
         if let Some(outcome) = driver.feed_the_heart() {
@@ -98,19 +99,11 @@ struct Driver<'a> {
     events: VecDeque<Event>,
     /// Who waits to hear that an order was taken in.
     to_acknowledge: Vec<Acknowledge>,
-    log: &'a mut EventLog,
-    log_has_failed: bool,
-    report: &'a mut dyn Report,
+    ledger: Ledger<'a>,
 }
 
 impl<'a> Driver<'a> {
-    fn new(
-        systemd: Systemd,
-        plan: Plan,
-        edge: Edge,
-        log: &'a mut EventLog,
-        report: &'a mut dyn Report,
-    ) -> Self {
+    fn new(systemd: Systemd, plan: Plan, edge: Edge, ledger: Ledger<'a>) -> Self {
         let units = plan.members().iter().map(|member| object_path(&member.unit));
         let slots = units.enumerate().map(|(i, path)| (path, Slot(i))).collect();
         Self {
@@ -128,9 +121,7 @@ impl<'a> Driver<'a> {
             disarming: Vec::new(),
             events: VecDeque::from([Event::Tick]),
             to_acknowledge: Vec::new(),
-            log,
-            log_has_failed: false,
-            report,
+            ledger,
         }
     }
 
@@ -147,8 +138,9 @@ impl<'a> Driver<'a> {
             let events = std::mem::take(&mut self.events);
             let actions = events.into_iter().flat_map(|event| self.roll.handle(event, now));
             let actions = actions.collect();
-            // Before any of it is done.
-            let actions = self.write_down(actions, now);
+            let (actions, failed) = self.ledger.enter(actions, now);
+            // Before anything else can happen to what was held back.
+            failed.into_iter().for_each(|event| self.events.push_front(event));
             self.to_acknowledge.drain(..).for_each(Acknowledge::taken_in);
             for action in actions {
                 if let Action::Finish(outcome) = action {

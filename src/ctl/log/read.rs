@@ -1,7 +1,7 @@
 //! Reading a log back, whether its roll goes on, has ended, or was killed in the middle of a line.
 
-use std::fs;
-use std::io::{self, ErrorKind};
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Read};
 use std::path::Path;
 
 use super::FORMAT;
@@ -22,6 +22,39 @@ impl Told {
     /// What the lines tell, taken together.
     pub fn story(&self) -> Story {
         self.lines.iter().map(|line| (line.at(), line.record.clone())).collect()
+    }
+}
+
+/// A log that is followed while it grows.
+#[derive(Debug)]
+pub struct Tail {
+    file: File,
+    /// The beginning of a line whose end is not written yet.
+    torn: Vec<u8>,
+}
+
+impl Tail {
+    /// From its beginning.
+    ///
+    /// # Errors
+    ///
+    /// When there is none, or it may not be read.
+    pub fn of(path: &Path) -> io::Result<Self> {
+        Ok(Self { file: File::open(path)?, torn: Vec::new() })
+    }
+
+    /// What was written since.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read any more.
+    pub fn read_on(&mut self) -> io::Result<Vec<Line>> {
+        self.file.read_to_end(&mut self.torn)?;
+        let end = self.torn.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+        let whole: Vec<u8> = self.torn.drain(..end).collect();
+        // The header is no line, nor is a word from the future.
+        let lines = whole.split(|byte| *byte == b'\n');
+        Ok(lines.filter_map(|line| serde_json::from_slice(line).ok()).collect())
     }
 }
 
@@ -55,6 +88,7 @@ mod tests {
     use crate::ctl::log::header::Beginning;
     use crate::ctl::log::{EventLog, Shelf};
     use crate::roll::{Moment, Phase, Record};
+    use std::io::Write;
     use std::time::Duration;
 
     fn written() -> (tempfile::TempDir, EventLog) {
@@ -105,6 +139,21 @@ mod tests {
         assert_eq!(parse(&unknown).unwrap().lines.len(), 1);
         let newer = text.replace("\"format\":1", "\"format\":2");
         assert!(parse(&newer).unwrap_err().to_string().contains("newer rollctl"));
+    }
+
+    #[test]
+    fn who_follows_it_is_told_each_line_once_and_whole() {
+        let (_dir, log) = written();
+        let text = fs::read(log.path()).unwrap();
+        let path = log.path().with_extension("copy");
+        let mut copy = File::create(&path).unwrap();
+        let mut tail = Tail::of(&path).unwrap();
+        let mut told = Vec::new();
+        for piece in text.chunks(7) {
+            copy.write_all(piece).unwrap();
+            told.extend(tail.read_on().unwrap());
+        }
+        assert_eq!(told, read(log.path()).unwrap().lines);
     }
 
     #[test]

@@ -45,6 +45,13 @@ impl EventLog {
         Ok(log)
     }
 
+    /// A log on any file.
+    #[cfg(test)]
+    pub(in crate::ctl) fn on(file: File) -> Self {
+        let header = Header::new(1, "worker", &Beginning::default());
+        Self { file, path: PathBuf::from("full"), header, is_broken: false }
+    }
+
     /// Who this roll is.
     pub fn header(&self) -> &Header {
         &self.header

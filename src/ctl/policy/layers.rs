@@ -173,3 +173,69 @@ impl Reader<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The unit and its drop-in, in a directory of the test's own.
+    fn files(dir: &Path, name: &str, unit: &str, drop_in: &str) -> UnitFiles {
+        let write = |file: String, text: &str| {
+            let path = dir.join(file);
+            fs::write(&path, format!("[X-Roll]\n{text}\n")).unwrap();
+            vec![path]
+        };
+        UnitFiles {
+            fragment: write(name.to_owned(), unit),
+            drop_ins: write(format!("{name}.conf"), drop_in),
+        }
+    }
+
+    fn told(settings: &Settings, name: &str) -> String {
+        settings.told(Settings::key(name).unwrap()).map_or_else(String::new, |(value, _)| value)
+    }
+
+    #[test]
+    fn drop_ins_beat_unit_files_and_the_nearer_unit_has_the_last_word() {
+        let dir = tempfile::tempdir().unwrap();
+        let group = files(dir.path(), "w", "PauseSec=1\nObserveSec=1", "TimeoutSec=1");
+        let own = files(dir.path(), "w@", "PauseSec=2\nObserveSec=2\nTimeoutSec=2", "");
+        let all = [("w@1", &own), ("w@2", &own)].into_iter();
+        let policies = Policies::of(None, &group, all, &Settings::default()).unwrap();
+        let instance = policies.of_instance("w@2");
+        let values = [
+            told(&policies.whole, "PauseSec"),
+            told(&instance, "ObserveSec"),
+            told(&instance, "TimeoutSec"),
+        ];
+        assert_eq!(values, ["1s", "2s", "1s"]);
+        assert!(policies.warnings.is_empty(), "{:?}", policies.warnings);
+    }
+
+    #[test]
+    fn what_only_one_instance_says_of_the_whole_is_told_and_ignored() {
+        let dir = tempfile::tempdir().unwrap();
+        let common = files(dir.path(), "w@", "", "");
+        let mut own = common.clone();
+        own.drop_ins.extend(files(dir.path(), "w@2", "", "PauseSec=9\nObserveSec=9").drop_ins);
+        let all = [("w@1", &common), ("w@2", &own)].into_iter();
+        let none = UnitFiles::default();
+        let policies = Policies::of(None, &none, all, &Settings::default()).unwrap();
+        assert_eq!(told(&policies.whole, "PauseSec"), "");
+        assert_eq!(told(&policies.of_instance("w@2"), "ObserveSec"), "9s");
+        assert_eq!(told(&policies.of_instance("w@1"), "ObserveSec"), "");
+        assert!(policies.warnings[0].contains("w@2.conf:2: PauseSec= concerns the whole roll"));
+    }
+
+    #[test]
+    fn a_file_that_is_gone_here_is_looked_for_where_systemd_sees_it() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("etc")).unwrap();
+        fs::write(dir.path().join("etc/w@.service"), "[X-Roll]\nObserveSec=3").unwrap();
+        let there = UnitFiles { fragment: vec!["/etc/w@.service".into()], ..UnitFiles::default() };
+        let all = || [("w@1", &there)].into_iter();
+        let of = |root| Policies::of(root, &UnitFiles::default(), all(), &Settings::default());
+        assert_eq!(told(&of(Some(dir.path())).unwrap().of_instance("w@1"), "ObserveSec"), "3s");
+        assert!(of(None).unwrap_err().starts_with("/etc/w@.service: No such file"));
+    }
+}

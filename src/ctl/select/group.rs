@@ -126,8 +126,13 @@ impl Group {
     pub fn policies(&self, command_line: &Settings) -> Result<Policies, Error> {
         let everyone = self.instances.iter().chain(&self.bystanders);
         let files = everyone.map(|it| (it.unit.full(), &it.files));
-        Policies::of(self.root.as_deref(), &self.files, files, command_line)
-            .map_err(|what| Error::Refused(format!("{what}\n  {} was not touched", self.name)))
+        Policies::of(self.root.as_deref(), &self.files, files, command_line).map_err(|what| {
+            let (name, flag) = (&self.name, self.scope.flag());
+            Error::Refused(format!(
+                "{what}\n  {name} was not touched\n  \
+                 next: correct it; rollctl plan {flag}{name} shows every value"
+            ))
+        })
     }
 
     /// Whether systemd has not read what is on disk.

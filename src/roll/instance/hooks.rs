@@ -28,17 +28,13 @@ impl Instance {
         cx.actions.push(Action::RunHook { hook, slot, ticket, within, result: None });
     }
 
-    pub(in crate::roll) fn hook_ended(
-        &mut self,
-        answered: Ticket,
-        result: Result<(), String>,
-        cx: &mut Context,
-    ) {
-        let Step::Hooking { hook, ticket, run, began } = &self.step else { return };
+    pub(in crate::roll) fn waits_for(&self, hook: Ticket) -> bool {
+        matches!(&self.step, Step::Hooking { ticket, .. } if *ticket == hook)
+    }
+
+    pub(in crate::roll) fn hook_ended(&mut self, result: Result<(), String>, cx: &mut Context) {
+        let Step::Hooking { hook, run, began, .. } = &self.step else { return };
         let (hook, run, after) = (*hook, *run, cx.now.since(*began));
-        if *ticket != answered {
-            return;
-        }
         let error = result.err();
         let instance = Some(self.member.unit.clone());
         cx.record(Record::HookEnded { hook, instance, error: error.clone(), after });

@@ -45,7 +45,12 @@ impl Instance {
     pub(super) fn meddled_with(&self) -> Option<Failure> {
         let is_other_run = self.is_drained && self.state.invocation != self.old;
         let crashed = self.state.restarts > self.found_restarts;
+        // What has crashed is started again by a job of systemd's own, which counts; a start that
+        // somebody asked for begins the count anew. A release that mends a crash loop finds its way.
+        let restarts_itself =
+            self.state.active == ActiveState::Activating && self.state.restarts > 0;
         match self.state.job {
+            Some(_) if restarts_itself => None,
             Some(_) => Some(taken_over("another job is under way")),
             None if is_other_run && !crashed => Some(taken_over("it is in a run that is not ours")),
             None => None,

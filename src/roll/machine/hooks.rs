@@ -47,12 +47,9 @@ impl Roll {
                 self.has_ended(hooked, result, now, actions);
             }
             _ => {
-                for slot in 0..self.instances.len() {
-                    let result = result.clone();
-                    let told = |it: &mut super::Instance, cx: &mut super::Context| {
-                        it.hook_ended(ticket, result, cx);
-                    };
-                    self.with(Slot(slot), now, actions, told);
+                let of_an_instance = self.instances.iter().position(|it| it.waits_for(ticket));
+                if let Some(slot) = of_an_instance {
+                    self.with(Slot(slot), now, actions, |it, cx| it.hook_ended(result, cx));
                 }
             }
         }

@@ -10,9 +10,11 @@
 //! With `OnFailure=continue` a failure is no reason to end, as long as the group can bear it.
 //! While it is paused nothing new begins either, until it goes on from where it was.
 
+mod bearing;
 mod checking;
 mod hooks;
 mod pacing;
+mod taking;
 
 use std::time::Duration;
 
@@ -127,65 +129,6 @@ impl Roll {
             Stage::Opening(_) | Stage::Settling { .. } | Stage::Batch(_) => None,
             Stage::Ending(_) | Stage::Over => None,
         })
-    }
-
-    fn take(&mut self, event: Event, now: Moment, actions: &mut Vec<Action>) {
-        match event {
-            Event::Tick => self.begin(now, actions),
-            Event::Group { ticket, state } => self.group_was_read(ticket, state, now, actions),
-            Event::Unit { slot, ticket, state } => {
-                self.with(slot, now, actions, |it, cx| it.read(ticket, state, cx));
-            }
-            Event::JobQueued { slot, job } => {
-                self.with(slot, now, actions, |it, cx| it.queued(job, cx));
-            }
-            Event::JobRefused { slot, why } => {
-                self.with(slot, now, actions, |it, cx| it.refused(why, cx));
-            }
-            Event::Armed { slot, guard } => {
-                self.with(slot, now, actions, |it, cx| it.armed(guard, cx));
-            }
-            Event::NotArmed { slot, guard, why } => {
-                self.with(slot, now, actions, |it, cx| it.not_armed(guard, why, cx));
-            }
-            Event::BroughtBack { slot, up, down } => {
-                self.with(slot, now, actions, |it, cx| it.brought_back(up, down, cx));
-            }
-            Event::JobInTheWay { slot } => {
-                self.with(slot, now, actions, |it, cx| it.found_a_job_in_the_way(cx));
-            }
-            Event::JobUnheard { slot } => self.with(slot, now, actions, |it, cx| it.unheard(cx)),
-            Event::JobRemoved { slot, job, result } => {
-                self.with(slot, now, actions, |it, cx| it.removed(job, result, cx));
-            }
-            Event::Changed { slot } => self.with(slot, now, actions, |it, _| it.changed()),
-            Event::Probed { slot, ticket, verdict } => {
-                self.with(slot, now, actions, |it, cx| it.probed(ticket, verdict, cx));
-            }
-            Event::Decided(decision) => {
-                let in_doubt = self.instances.iter().enumerate();
-                let in_doubt = in_doubt.filter_map(|(i, it)| Some((it.in_doubt_since()?, i)));
-                if let Some((_, first)) = in_doubt.min() {
-                    self.with(Slot(first), now, actions, |it, cx| it.decided(decision, cx));
-                }
-            }
-            Event::HookSaid { hook, slot, line } => self.hook_said(hook, slot, line, actions),
-            Event::HookEnded { ticket, result } => self.hook_ended(ticket, result, now, actions),
-            Event::Reconnected => self.reconnected(now, actions),
-            Event::Unreachable { why } => {
-                self.finish(Reason::Unreachable { error: why }, now, actions);
-            }
-            Event::Interrupted => self.interrupted(None, now, actions),
-            Event::Abort { by } => self.abort(by, now, actions),
-            Event::Pause { by } => self.pause(by, now, actions),
-            Event::Resume { by } => self.resume(by, now, actions),
-            Event::Longer(span) => self.pause_for(self.pause.saturating_add(span), actions),
-            Event::Shorter(span) => self.pause_for(self.pause.saturating_sub(span), actions),
-            Event::LogFailed { what, held_back, opening } => {
-                self.hold_back(held_back, opening, now, actions);
-                self.log_failed(what);
-            }
-        }
     }
 
     fn begin(&mut self, now: Moment, actions: &mut Vec<Action>) {
@@ -371,31 +314,5 @@ impl Roll {
             actions,
         };
         act(&mut self.instances[slot.0], &mut cx);
-    }
-
-    /// As far as the last look at the group tells.
-    fn may_be_taken(&self, slot: Slot) -> bool {
-        let is_down = |(i, it): (usize, &Instance)| {
-            let was_up = self.group.members.get(i).is_some_and(|state| state.active.is_up());
-            i != slot.0 && (it.is_busy() || !was_up)
-        };
-        let members = self.instances.iter().enumerate().map(is_down);
-        let bystanders = self.group.bystanders.iter().map(|state| !state.active.is_up());
-        members.chain(bystanders).filter(|down| *down).count() < self.plan.allowed_down()
-    }
-
-    /// The failed are stopped only while others serve, and never more of them than may be down.
-    fn may_stop_for_good(&self, slot: Slot) -> bool {
-        let others = self.instances.iter().enumerate().filter(|(i, _)| *i != slot.0);
-        let down = others.filter(|(_, other)| other.has_failed_and_is_down()).count();
-        down < self.plan.allowed_down() && self.others_serve(slot)
-    }
-
-    fn others_serve(&self, slot: Slot) -> bool {
-        let members = self.instances.iter().enumerate().any(|(i, other)| {
-            let was_up = self.group.members.get(i).is_some_and(|state| state.active.is_up());
-            i != slot.0 && (other.phase() == Phase::Serving || !other.has_begun() && was_up)
-        });
-        members || self.group.bystanders.iter().any(|state| state.active.is_up())
     }
 }
