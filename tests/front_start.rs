@@ -79,7 +79,23 @@ fn listens_where_it_is_told() {
     // Left behind by a run that was killed: it would be in the way.
     drop(listener);
     let worker = Start::fronting(&format!("--app-socket {}", path.display())).ready();
-    assert_eq!(told(&worker)["env"]["SOCKET_PATH"], path.display().to_string());
+    let told_env = told(&worker)["env"].take();
+    assert_eq!(told_env["SOCKET_PATH"], path.display().to_string());
+    assert!(told_env.get("PORT").is_none(), "{told_env}");
+    drop(worker);
+
+    let options = format!("--app-socket {} --socket-in-port", path.display());
+    let worker = Start::fronting(&options).ready();
+    assert_eq!(told(&worker)["env"]["PORT"], path.display().to_string());
+}
+
+#[test]
+fn what_the_app_prints_goes_where_the_workers_lines_go_as_it_is() {
+    let start = Start::worker().on_tcp().args("-- python3 -c");
+    let app = "import sys; sys.stderr.write('no end: \\x00\\t<3>\\xe9'); sys.exit(5)";
+    let (status, log) = start.arg(app).env("PYTHONIOENCODING", "utf-8").spawn().ends();
+    assert_eq!(status, 4, "{log}");
+    assert!(log.contains("no end: \0\t<3>\u{e9}worker: "), "{log:?}");
 }
 
 #[test]

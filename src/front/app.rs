@@ -69,6 +69,9 @@ impl App {
             Place::Socket(path) => {
                 inherit::remove_stale(path);
                 command.env("SOCKET_PATH", path);
+                if config.socket_in_port {
+                    command.env("PORT", path);
+                }
             }
         }
         let pool = Pool::new(place);

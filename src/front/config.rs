@@ -17,6 +17,9 @@ pub struct FrontConfig {
     pub port: Option<u16>,
     /// The unix socket the app listens on, given to it as `SOCKET_PATH` (`WORKER_APP_SOCKET`).
     pub socket: Option<PathBuf>,
+    /// Whether the app finds that path in `PORT`, too: many listen on whatever stands there
+    /// (`WORKER_SOCKET_IN_PORT`, default false).
+    pub socket_in_port: bool,
     /// How the app shows that it is ready (`WORKER_APP_READY`, default `connect`).
     pub ready: Readiness,
     /// How long the head of a response may take from the last byte of its request; then 504
@@ -45,6 +48,7 @@ impl Default for FrontConfig {
         Self {
             port: None,
             socket: None,
+            socket_in_port: false,
             ready: Readiness::Connect,
             timeout: Duration::from_secs(60),
             grace: Duration::from_secs(10),
@@ -69,6 +73,7 @@ impl FrontConfig {
             socket: env::read("WORKER_APP_SOCKET")?,
             ..Self::default()
         };
+        env::set_switch(&mut config.socket_in_port, "WORKER_SOCKET_IN_PORT")?;
         env::set(&mut config.ready, "WORKER_APP_READY")?;
         env::set_span(&mut config.timeout, "WORKER_APP_TIMEOUT")?;
         env::set_span(&mut config.grace, "WORKER_APP_GRACE")?;

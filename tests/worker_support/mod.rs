@@ -19,7 +19,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tempfile::TempDir;
 
 use client::Client;
@@ -310,8 +310,14 @@ impl Worker {
 
 impl Drop for Worker {
     fn drop(&mut self) {
+        // Under systemd the control group would end with it; here an app that it fronts lives on.
+        let id = self.child.id();
+        let apps = fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default();
         let _ = self.child.kill();
         let _ = self.child.wait();
+        for app in apps.split_whitespace().filter_map(|app| Pid::from_raw(app.parse().ok()?)) {
+            let _ = kill_process_group(app, Signal::KILL);
+        }
     }
 }
 

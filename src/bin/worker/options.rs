@@ -69,6 +69,9 @@ pub(crate) struct Front {
     /// Reach the app at this unix socket, which it finds in SOCKET_PATH
     #[arg(long, value_name = "PATH", requires = "command")]
     app_socket: Option<PathBuf>,
+    /// Tell the app that path in PORT, too
+    #[arg(long, requires = "app_socket")]
+    socket_in_port: bool,
     /// Take the app for ready when it accepts (connect), answers (/path) or says so (notify)
     /// [default: connect]
     #[arg(long, value_name = "HOW", requires = "command")]
@@ -127,6 +130,7 @@ impl Front {
     pub(crate) fn over(self, mut config: FrontConfig) -> Result<FrontConfig, Error> {
         config.port = self.app_port.or(config.port);
         config.socket = self.app_socket.or(config.socket);
+        config.socket_in_port |= self.socket_in_port;
         config.ready = self.app_ready.unwrap_or(config.ready);
         set(&mut config.timeout, self.app_timeout);
         set(&mut config.grace, self.app_grace);
