@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 use tokio::process::Command;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use super::config::{FrontConfig, Readiness};
 use super::place::Place;
@@ -24,6 +24,9 @@ use crate::worker::{AppState, Connections, Error, Signals, Socket, inherit, noti
 
 /// The first pause before an app is started again, and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+
+/// How long an app that accepts no more is waited for to end by itself, before it is told to.
+const DEATH_LIMIT: Duration = Duration::from_secs(1);
 
 /// An app that was up for so long starts with the first pause again.
 const STEADY: Duration = Duration::from_secs(10);
@@ -157,9 +160,14 @@ impl App {
         self.ready().await
     }
 
-    /// How it has ended for good, if it has and nobody has heard of it yet.
-    pub(crate) fn has_died(&mut self) -> Option<String> {
-        if self.config.restart { None } else { self.process.has_ended() }
+    /// How it has ended for good, if it has and nobody has heard of it yet: a process that dies
+    /// closes its sockets some time before its end is told.
+    pub(crate) async fn has_died(&mut self) -> Option<String> {
+        let Reach::Proxied(pool) = &self.reach else { return None };
+        if self.config.restart || pool.place().connect().await.is_ok() {
+            return None;
+        }
+        timeout(DEATH_LIMIT, self.process.ended()).await.ok()
     }
 
     /// Ends it: gently, and after `grace` or at another SIGTERM by force.

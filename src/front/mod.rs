@@ -126,7 +126,7 @@ async fn drain(serving: &mut Serving, app: &mut App) -> (Outcome, Option<String>
     let mut drain = pin!(serving.drain());
     let (outcome, died) = tokio::select! {
         // Its death may have ended the last requests, and so the drain, before we hear of it.
-        outcome = &mut drain => (Some(outcome), app.has_died()),
+        outcome = &mut drain => (Some(outcome), app.has_died().await),
         how = app.keep() => (None, Some(how)),
     };
     if let Some(how) = &died {

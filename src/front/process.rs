@@ -78,20 +78,9 @@ impl Process {
     /// children of the app may hold its port.
     pub(crate) async fn ended(&mut self) -> String {
         let status = self.child.wait().await;
-        self.end_group();
-        status.map_or_else(|error| format!("cannot be waited for: {error}"), describe)
-    }
-
-    /// How it has ended, if it has.
-    pub(crate) fn has_ended(&mut self) -> Option<String> {
-        let status = self.child.try_wait().ok().flatten()?;
-        self.end_group();
-        Some(describe(status))
-    }
-
-    fn end_group(&mut self) {
         self.signal(Signal::KILL);
         self.group = None;
+        status.map_or_else(|error| format!("cannot be waited for: {error}"), describe)
     }
 
     /// Sends a signal to the app and everything it has started.

@@ -164,6 +164,8 @@ impl Instance {
     pub(super) fn prove(&mut self, run: Run, cx: &mut Context) {
         self.run = Some(run);
         self.disarm(cx);
+        // One that was too quick to be seen starting has started all the same.
+        self.enter(Phase::Starting, cx);
         self.enter(Phase::Probing, cx);
         if let Some(limit) = self.member.turn.health_timeout {
             self.deadline = cx.now + limit;
