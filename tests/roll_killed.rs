@@ -12,7 +12,8 @@ use rollctl::roll::RecordKind;
 use rustix::process::{Signal, kill_process};
 use serde_json::Value;
 
-const UNIT: &str = "[Service]\nType=notify\nNotifyAccess=all\n\
+/// Its start takes long enough to be seen.
+const UNIT: &str = "[Service]\nType=notify\nNotifyAccess=all\nExecStartPre=/bin/sleep 0.2\n\
     ExecStart=/bin/sh -c 'systemd-notify --ready --status=run-$$$$; exec sleep 1000'\n";
 const BRIEF: &[&str] = &["--observe", "100ms", "--timeout", "3s"];
 const TEMPLATE: &str = "q@.service";
