@@ -128,7 +128,9 @@ impl Instance {
                 let (is_gone, unheard) = (*blind_reads >= BLIND_READS, work.job.is_none());
                 let untouched = self.state.invocation == self.old;
                 match (is_gone, unheard && untouched) {
-                    (true, true) if self.is_one_too_many(cx) => self.was_started_early(cx),
+                    (true, true) if verb != Verb::Start && self.is_one_too_many(cx) => {
+                        self.was_started_early(cx);
+                    }
                     (true, true) => self.call_again(verb, cx),
                     (true, false) => self.fail(failure, cx),
                     (false, _) => {}
