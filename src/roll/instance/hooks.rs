@@ -82,6 +82,10 @@ impl Instance {
         let (run, watched, last) = (*run, *watched, text.clone());
         self.deadline = cx.now + self.health_timeout();
         match decision {
+            Decision::Accept if watched => {
+                self.step = Step::Accepted { run };
+                self.look_afresh(cx);
+            }
             Decision::Accept => self.passed(run, watched, cx),
             Decision::Retry => self.ask_the_gates(run, watched, cx),
             Decision::Reject => self.fail(Failure::Rejected { last }, cx),

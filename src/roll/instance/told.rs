@@ -93,7 +93,9 @@ impl Instance {
                 self.disarm(cx);
                 self.over(Standing::ComingUp, cx);
             }
-            Step::Doubting { .. } | Step::Watching { .. } => self.over(Standing::ComingUp, cx),
+            Step::Doubting { .. } | Step::Accepted { .. } | Step::Watching { .. } => {
+                self.over(Standing::ComingUp, cx);
+            }
             Step::Closing { job: Some(_), .. } => self.over(Standing::FailedStopped, cx),
             // What was said to systemd must be heard before we go.
             Step::Calling(_) | Step::Closing { .. } => {}
@@ -261,6 +263,10 @@ impl Instance {
                     self.fail(failure, cx);
                 }
             }
+            Step::Accepted { run } => match run.strayed(&self.state) {
+                Some(failure) => self.fail(failure, cx),
+                None => self.serve(cx),
+            },
             Step::Watching { run, until } => match run.strayed(&self.state) {
                 Some(failure) => self.fail(failure, cx),
                 None if cx.now >= *until => {
