@@ -261,3 +261,19 @@ fn an_upgrade_on_an_old_connection_is_served_in_the_drain() {
     assert_eq!(client.sees_end(), End::Closed("bye".to_owned()));
     worker.ends_well();
 }
+
+#[test]
+fn what_comes_behind_an_upgrade_in_vain_destroys_no_answer() {
+    let worker = Start::worker().on_tcp().ready();
+    for head in [
+        "GET / HTTP/1.1\r\nhost: a\r\nconnection: upgrade, close\r\nupgrade: h2c\r\n\r\n",
+        "CONNECT a:1 HTTP/1.1\r\nhost: a:1\r\n\r\n",
+    ] {
+        let mut client = worker.client();
+        // More than the worker reads before it answers.
+        client.sends_what_goes([head.as_bytes(), &[b'x'; 1 << 20]].concat());
+        let end = client.sees_end();
+        let End::Closed(answer) = &end else { panic!("{head}: {end:?}") };
+        assert!(answer.starts_with("HTTP/1.1 "), "{answer}");
+    }
+}

@@ -8,6 +8,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use hyper::server::conn::http1::{Builder, UpgradeableConnection};
+use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio::time::timeout;
 
@@ -89,6 +90,17 @@ fn note_unread(track: &Track) {
         track.all.metrics.cut.inc();
     }
     tracing::warn!(connection = track.id, "cut: a response that its client does not read");
+}
+
+/// When a request has asked for another protocol, hyper gives the stream away at its end, whether
+/// that was granted or not (Java's client asks for h2c first). In vain, it is closed as any other:
+/// just dropped, what the client has sent since could destroy the end of the last response.
+pub(crate) async fn close_declined(upgrade: OnUpgrade) {
+    if let Ok(upgraded) = upgrade.await
+        && let Ok(parts) = upgraded.downcast::<TokioIo<Io>>()
+    {
+        parts.io.into_inner().close().await;
+    }
 }
 
 /// A response whose body failed is reset, for an HTTP/1.0 client takes the end of the connection for

@@ -21,7 +21,8 @@ pub(crate) struct InFlight {
     /// 0 until the response's head is there.
     status: u16,
     is_complete: bool,
-    may_upgrade: bool,
+    /// The stream, should the request have asked for another protocol.
+    upgrade: Option<OnUpgrade>,
 }
 
 impl InFlight {
@@ -34,7 +35,7 @@ impl InFlight {
             path: PathStart::of(request.uri().path_and_query().map_or("*", PathAndQuery::as_str)),
             status: 0,
             is_complete: false,
-            may_upgrade: request.extensions().get::<OnUpgrade>().is_some(),
+            upgrade: request.extensions().get::<OnUpgrade>().cloned(),
         }
     }
 
@@ -54,7 +55,12 @@ impl InFlight {
     pub(crate) fn upgrades_with(&self, status: StatusCode) -> bool {
         let accepts = status == StatusCode::SWITCHING_PROTOCOLS
             || self.method == Method::CONNECT && status.is_success();
-        self.may_upgrade && accepts
+        self.upgrade.is_some() && accepts
+    }
+
+    /// The stream of a request that asked for another protocol in vain.
+    pub(crate) fn take_upgrade(&mut self) -> Option<OnUpgrade> {
+        self.upgrade.take()
     }
 
     /// Notes that the whole response was handed to the connection.

@@ -18,6 +18,7 @@ use tokio_util::sync::WaitForCancellationFutureOwned;
 
 use super::connections::Phase;
 use super::head;
+use super::http1;
 use super::in_flight::InFlight;
 use super::track::Track;
 use super::{App, BoxError};
@@ -123,7 +124,11 @@ fn finish<T, B: Body>(
     let Some(mut in_flight) = in_flight else { return Poll::Pending };
     let is_draining = in_flight.track().all.phase() != Phase::Serving;
     let is_http1 = protocol == Protocol::Http1;
-    if is_http1 && in_flight.upgrades_with(response.status()) {
+    let is_upgrade = is_http1 && in_flight.upgrades_with(response.status());
+    if let Some(declined) = in_flight.take_upgrade().filter(|_| !is_upgrade) {
+        tokio::spawn(http1::close_declined(declined));
+    }
+    if is_upgrade {
         in_flight.track().note_upgrade(in_flight.describe());
     } else if is_draining && is_http1 {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
