@@ -68,21 +68,32 @@ pub(in crate::ctl) async fn bring_back(
 
 /// Whether it is up again; `None` if it was never down.
 async fn bring_back_one(systemd: &Systemd, it: &Dependent, has_it: bool) -> Option<bool> {
-    let state = systemd.properties(&it.unit).await.ok()?.state();
-    match (state.active.is_up(), state.job.is_some()) {
-        (true, _) => return None,
-        (false, true) => {}
-        (false, false) if it.needs_it && !has_it => return Some(false),
-        (false, false) => _ = systemd.queue(Wish::Start, &it.unit).await.ok(),
+    // What is under way may be its stop, after which nobody starts it.
+    let (was_down, is_up) = settled(systemd, it).await?;
+    if is_up {
+        return was_down.then_some(true);
     }
+    if it.needs_it && !has_it {
+        return Some(false);
+    }
+    // Refused, it stays down, which the look shows.
+    let _ = systemd.queue(Wish::Start, &it.unit).await;
+    settled(systemd, it).await.map(|(_, is_up)| is_up)
+}
+
+/// Waits until nothing is under way with it: whether it was seen down, and whether it is up.
+async fn settled(systemd: &Systemd, it: &Dependent) -> Option<(bool, bool)> {
+    let mut was_down = false;
     for _ in 0..LIMIT {
         let state = systemd.properties(&it.unit).await.ok()?.state();
-        if state.active.is_up() || state.job.is_none() && state.active.is_down() {
-            return Some(state.active.is_up());
+        let (is_up, is_down) = (state.active.is_up(), state.active.is_down());
+        was_down |= !is_up;
+        if state.job.is_none() && (is_up || is_down) {
+            return Some((was_down, is_up));
         }
         sleep(LOOK_AGAIN).await;
     }
-    Some(false)
+    Some((true, false))
 }
 
 async fn is_up(systemd: &Systemd, unit: &str) -> bool {
