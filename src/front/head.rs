@@ -38,8 +38,7 @@ pub(crate) fn to_app(head: &mut Parts, has_body: bool) -> Option<HeaderValue> {
         headers.insert(CONNECTION, HeaderValue::from_static("te"));
     }
     if let Some(protocol) = &upgrade {
-        headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
-        headers.insert(UPGRADE, protocol.clone());
+        insert_upgrade(headers, protocol.clone());
     }
     // hyper takes a GET of unknown length for one without a body.
     if has_body && !headers.contains_key(CONTENT_LENGTH) {
@@ -60,9 +59,13 @@ pub(crate) fn to_client(status: StatusCode, headers: &mut HeaderMap) {
     }
     remove_one_hop(headers);
     if let Some(protocol) = upgrade {
-        headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
-        headers.insert(UPGRADE, protocol);
+        insert_upgrade(headers, protocol);
     }
+}
+
+fn insert_upgrade(headers: &mut HeaderMap, protocol: HeaderValue) {
+    headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+    headers.insert(UPGRADE, protocol);
 }
 
 /// The target's authority goes before the client's `Host` (RFC 9112, 3.2.2), and in HTTP/2 there is
@@ -84,10 +87,18 @@ fn join_cookies(head: &mut Parts) {
     if head.version != Version::HTTP_2 || head.headers.get_all(COOKIE).iter().count() < 2 {
         return;
     }
-    let all: Vec<&[u8]> = head.headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect();
-    if let Ok(joined) = HeaderValue::from_bytes(&all.join(&b"; "[..])) {
+    if let Some(joined) = joined(head.headers.get_all(COOKIE).iter(), b"; ") {
         head.headers.insert(COOKIE, joined);
     }
+}
+
+/// The values of a field in one line.
+pub(crate) fn joined<'a>(
+    values: impl Iterator<Item = &'a HeaderValue>,
+    separator: &[u8],
+) -> Option<HeaderValue> {
+    let values: Vec<&[u8]> = values.map(HeaderValue::as_bytes).collect();
+    HeaderValue::from_bytes(&values.join(separator)).ok()
 }
 
 /// Java's client asks for h2c with its first request; nobody need give it (RFC 9113, 3.1).

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use hyper::header::{Entry, FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue};
 
-use super::head::remove_all;
+use super::head::{joined, remove_all};
 use super::trust::Trust;
 use crate::worker::Peer;
 
@@ -95,13 +95,10 @@ fn extend(headers: &mut HeaderMap, name: HeaderName, value: &HeaderValue) {
             none.insert(value.clone());
             return;
         }
-        Entry::Occupied(some) => {
-            let all: Vec<&[u8]> = some.iter().chain([value]).map(HeaderValue::as_bytes).collect();
-            all.join(&b", "[..])
-        }
+        Entry::Occupied(some) => joined(some.iter().chain([value]), b", "),
     };
-    if let Ok(joined) = HeaderValue::from_bytes(&all) {
-        headers.insert(name, joined);
+    if let Some(all) = all {
+        headers.insert(name, all);
     }
 }
 
