@@ -4,10 +4,8 @@ use clap::{Args, Parser, Subcommand};
 
 use super::attach::AttachArgs;
 use super::freeze::FreezeArgs;
-use super::group::GroupArgs;
-use super::history::HistoryArgs;
+use super::group::{GroupArgs, OnRecordArgs};
 use super::resume::ResumeArgs;
-use super::status::StatusArgs;
 use crate::ctl::policy::{Given, HookCommand, Limit, Origin, Settings};
 use crate::ctl::{ExitStatus, Health, InstancePattern, Output, Request, Scope, is_attended};
 use crate::roll::{Batches, OnFailure, Share};
@@ -31,7 +29,7 @@ pub(super) enum Verb {
     /// List the instances: state, since, main process, restarts, memory, health
     List(ListArgs),
     /// Tell what the last roll of a group did, or is doing
-    Status(StatusArgs),
+    Status(OnRecordArgs),
     /// Let the roll under way begin nothing new, until it is resumed
     Pause(GroupArgs),
     /// Go on with a paused roll, or with those that a dead or failed one left undone
@@ -41,7 +39,7 @@ pub(super) enum Verb {
     /// Follow a roll that was begun elsewhere, to its end
     Attach(AttachArgs),
     /// List the rolls on record
-    History(HistoryArgs),
+    History(OnRecordArgs),
     /// Let nobody roll the group until it is thawed
     Freeze(FreezeArgs),
     /// Let the group be rolled again

@@ -20,6 +20,19 @@ pub(super) struct GroupArgs {
     pub(super) manager: ManagerArgs,
 }
 
+/// What the verbs about what is on record share.
+#[derive(Debug, Args)]
+pub(super) struct OnRecordArgs {
+    /// The group, or one of its units; every group that was ever rolled if none is named
+    #[arg(value_name = "GROUP")]
+    pub(super) group: Option<InstancePattern>,
+    /// Tell it as JSON, a roll a line
+    #[arg(long)]
+    pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) manager: ManagerArgs,
+}
+
 impl GroupArgs {
     /// The group's last roll.
     pub(super) async fn last_roll(&self) -> Result<Look, Error> {

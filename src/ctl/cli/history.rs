@@ -2,30 +2,15 @@
 
 use std::io::stdout;
 
-use clap::Args;
-
-use super::args::ManagerArgs;
-use super::group::{look_at, shelves, unreadable};
+use super::group::{OnRecordArgs, look_at, shelves, unreadable};
 use super::table;
 use crate::ctl::look::{Fate, Look};
 use crate::ctl::report::{in_millis, say};
-use crate::ctl::{Error, ExitStatus, InstancePattern};
+use crate::ctl::{Error, ExitStatus};
 
 const HEAD: [&str; 7] = ["GROUP", "ROLL", "BEGAN", "TOOK", "RESULT", "NEW", "COMMAND"];
 
-#[derive(Debug, Args)]
-pub(super) struct HistoryArgs {
-    /// The group, or one of its units; every group that was ever rolled if none is named
-    #[arg(value_name = "GROUP")]
-    group: Option<InstancePattern>,
-    /// Tell it as JSON, a roll a line
-    #[arg(long)]
-    json: bool,
-    #[command(flatten)]
-    manager: ManagerArgs,
-}
-
-pub(super) async fn run(args: &HistoryArgs) -> Result<ExitStatus, Error> {
+pub(super) async fn run(args: &OnRecordArgs) -> Result<ExitStatus, Error> {
     let scope = args.manager.scope();
     let mut looks = Vec::new();
     for shelf in shelves(args.group.as_ref(), scope)? {

@@ -2,12 +2,10 @@
 
 use std::io::stdout;
 
-use clap::Args;
 use futures_util::future::join_all;
 use serde::Serialize;
 
-use super::args::ManagerArgs;
-use super::group::{last, shelves};
+use super::group::{OnRecordArgs, last, shelves};
 use super::table;
 use crate::ctl::frozen::frozen;
 use crate::ctl::log::Header;
@@ -18,19 +16,7 @@ use crate::ctl::{Error, ExitStatus, InstancePattern, Scope};
 use crate::roll::{Chapter, Failure, Outcome, Phase};
 use crate::span::Span;
 
-#[derive(Debug, Args)]
-pub(super) struct StatusArgs {
-    /// The group, or one of its units; every group that was ever rolled if none is named
-    #[arg(value_name = "GROUP")]
-    group: Option<InstancePattern>,
-    /// Tell it as JSON, a roll a line
-    #[arg(long)]
-    json: bool,
-    #[command(flatten)]
-    manager: ManagerArgs,
-}
-
-pub(super) async fn run(args: &StatusArgs) -> Result<ExitStatus, Error> {
+pub(super) async fn run(args: &OnRecordArgs) -> Result<ExitStatus, Error> {
     let scope = args.manager.scope();
     let systemd = Systemd::connect(scope).await.ok();
     let mut told = usize::from(tell_frozen(args, scope));
@@ -81,7 +67,7 @@ async fn row(systemd: Option<&Systemd>, it: &Chapter) -> [String; 4] {
 }
 
 /// Whether the group that was named is frozen, which needs no roll; it is said, if so.
-fn tell_frozen(args: &StatusArgs, scope: Scope) -> bool {
+fn tell_frozen(args: &OnRecordArgs, scope: Scope) -> bool {
     let Some(group) = args.group.as_ref().map(InstancePattern::prefix) else { return false };
     let frozen = frozen(scope, group).ok().flatten().filter(|_| !args.json);
     frozen.iter().for_each(|it| say(stdout(), &it.sentence(group)));
