@@ -36,8 +36,10 @@ impl Terminal {
         let words = [&[env!("CARGO_BIN_EXE_rollctl"), "restart", "--user", "q"], options].concat();
         let quoted = words.iter().map(|word| format!("'{}'", word.replace('\'', "'\\''")));
         let (note, roll) = (notes.display(), how(&quoted.collect::<Vec<_>>().join(" ")));
-        let typed = format!("stty -g >{note}; {roll}; echo $? >>{note}; stty -g >>{note}");
+        // Ctrl-C is for every process of the terminal, and not every shell survives it.
+        let typed = format!("trap : INT; stty -g >{note}; {roll}; echo $? >>{note}; stty -g >>{note}");
         let mut script = stage.lab.command("script");
+        script.env("SHELL", "/bin/sh");
         script.args(["--quiet", "--command", &typed, "/dev/null"]);
         script.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
         let child = script.spawn().unwrap();
