@@ -37,7 +37,8 @@ impl Terminal {
         let quoted = words.iter().map(|word| format!("'{}'", word.replace('\'', "'\\''")));
         let (note, roll) = (notes.display(), how(&quoted.collect::<Vec<_>>().join(" ")));
         // Ctrl-C is for every process of the terminal, and not every shell survives it.
-        let typed = format!("trap : INT; stty -g >{note}; {roll}; echo $? >>{note}; stty -g >>{note}");
+        let typed =
+            format!("trap : INT; stty -g >{note}; {roll}; echo $? >>{note}; stty -g >>{note}");
         let mut script = stage.lab.command("script");
         script.env("SHELL", "/bin/sh");
         script.args(["--quiet", "--command", &typed, "/dev/null"]);
