@@ -96,20 +96,38 @@ fn a_panic_in_one_http2_stream_leaves_the_others_alone() {
     client.is_answered(3);
 }
 
+/// What is read at once first makes the kernel's buffers large: what the worker sees of a client
+/// that is slow from then on comes in steps.
 #[test]
 fn a_slow_reader_of_a_big_response_is_not_idle() {
+    const AT_ONCE: usize = 16 << 20;
+    const PIECE: usize = 64 << 10;
+    const PIECES: usize = 50;
     let worker = a_service_of_its_own().env("WORKER_IDLE_TIMEOUT", "500ms").ready();
     let mut client = worker.client();
     client.sends(get("/large"));
     client.reads_until(b"\r\n\r\n");
-    let mut left = LARGE;
-    while left > 0 {
-        let piece = left.min(1 << 20);
-        client.reads_bytes(piece);
-        left -= piece;
-        thread::sleep(Duration::from_millis(30));
+    client.reads_bytes(AT_ONCE);
+    for _ in 0..PIECES {
+        client.reads_bytes(PIECE);
+        thread::sleep(Duration::from_millis(50));
     }
+    client.reads_bytes(LARGE - AT_ONCE - PIECES * PIECE);
+    is_ok(&client.asks("/"));
     client.sees_clean_end();
+}
+
+#[test]
+fn a_client_that_reads_at_last_gets_all_of_its_response() {
+    let worker = a_service_of_its_own().env("WORKER_IDLE_TIMEOUT", "50ms").ready();
+    let mut client = worker.client();
+    client.sends(get("/large"));
+    client.reads_until(b"\r\n\r\n");
+    // Long enough to be given up, and short enough to be in time for the last chance.
+    thread::sleep(Duration::from_millis(300));
+    client.reads_bytes(LARGE);
+    client.sees_clean_end();
+    assert!(!worker.stderr().contains("cut: "), "{}", worker.stderr());
 }
 
 #[test]

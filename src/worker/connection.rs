@@ -5,6 +5,9 @@
 //!                         └─► tunnel: whoever took the stream closes it
 //! ```
 
+use socket2::SockRef;
+use tokio::net::TcpStream;
+
 use super::App;
 use super::connections::{Entry, Phase};
 use super::http1;
@@ -24,12 +27,16 @@ const SLOW_HEAD: &str = "HTTP/1.1 408 Request Timeout\r\n\
 const TOO_LATE: &str = "HTTP/1.1 503 Service Unavailable\r\n\
     retry-after: 1\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 
+/// How many bytes the kernel keeps that were not sent yet (tcp(7), `TCP_NOTSENT_LOWAT`). Left to
+/// itself it keeps megabytes, and takes more only when a third of them is gone: a client that reads
+/// slowly but steadily looks for a minute like one that does not read.
+const UNSENT: u32 = 128 << 10;
+
 /// Serves one connection to its end.
 pub(crate) async fn serve<A: App>(stream: Stream, app: A, entry: Entry) {
     let track = &entry.track.clone();
     if let Stream::Tcp(tcp) = &stream {
-        // Fails only on a connection that is gone, as the first read will tell.
-        let _ = tcp.set_nodelay(true);
+        prepare(tcp);
     }
     let mut io = Io::new(stream, entry);
     let mut limits = Limits::new(track.clone());
@@ -52,16 +59,22 @@ pub(crate) async fn serve<A: App>(stream: Stream, app: A, entry: Entry) {
     }
 }
 
+/// Both fail only on a connection that is gone, as the first read will tell.
+fn prepare(tcp: &TcpStream) {
+    let _ = tcp.set_nodelay(true);
+    let _ = SockRef::from(tcp).set_tcp_notsent_lowat(UNSENT);
+}
+
 /// Closes a connection on which no request is being answered, unless a last look finds that the
 /// client was faster: then it is given back, to be served.
 pub(crate) async fn leave(mut io: Io, track: &Track, verdict: Verdict) -> Option<Io> {
     match (verdict, track.state()) {
         (Verdict::SlowHead, _) => io.refuse(SLOW_HEAD).await,
         (Verdict::Deadline, State::Head) => refuse(io, track).await,
-        (Verdict::Idle, State::Head) => return Some(io),
+        (Verdict::Idle | Verdict::Stuck, State::Head) => return Some(io),
         _ => match io.look() {
-            Look::Bytes if verdict == Verdict::Idle => return Some(io),
-            Look::Bytes => refuse(io, track).await,
+            Look::Bytes if verdict == Verdict::Deadline => refuse(io, track).await,
+            Look::Bytes => return Some(io),
             Look::End => {}
             Look::Nothing => close_idle(io, track).await,
         },

@@ -5,6 +5,7 @@
 
 use std::future::poll_fn;
 use std::pin::Pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use hyper::server::conn::http1::{Builder, UpgradeableConnection};
@@ -43,7 +44,11 @@ pub(crate) async fn serve<A: App>(mut io: Io, mut service: Tracked<A>, mut limit
             Turn::Over(verdict) => verdict,
         };
         if track.state() == State::Busy {
-            return give_up(http, &track).await;
+            match farewell(&mut http, &track).await {
+                Farewell::Ended => return,
+                Farewell::Out => {}
+                Farewell::Over => return cut(http, &track),
+            }
         }
         let Some(parts) = http.into_parts() else { return };
         io = parts.io.into_inner();
@@ -65,23 +70,41 @@ fn builder() -> Builder {
 
 async fn turn<A: App>(http: &mut Http1<A>, limits: &mut Limits) -> Turn {
     poll_fn(|cx| match Pin::new(&mut *http).poll(cx) {
-        std::task::Poll::Ready(result) => std::task::Poll::Ready(Turn::Ended(result)),
-        std::task::Poll::Pending => limits.poll(cx).map(Turn::Over),
+        Poll::Ready(result) => Poll::Ready(Turn::Ended(result)),
+        Poll::Pending => limits.poll(cx).map(Turn::Over),
     })
     .await
 }
 
-/// A request without an answer gets its 503 out; one whose answer has begun is reset, for a clean
-/// end would look like a whole response.
-async fn give_up<A: App>(mut http: Http1<A>, track: &Track) {
-    let has_begun = track.in_flight() > track.unanswered();
-    if has_begun || timeout(FAREWELL_LIMIT, &mut http).await.is_err() {
-        if track.in_flight() == 0 {
-            note_unread(track);
-        }
-        if let Some(parts) = http.into_parts() {
-            parts.io.into_inner().reset();
-        }
+enum Farewell {
+    /// The connection ended with it.
+    Ended,
+    /// The response is out, and the connection idle.
+    Out,
+    Over,
+}
+
+/// A request without an answer gets its 503 out, and a response that is with hyper as a whole may
+/// still get out; one that has begun and goes on may not.
+async fn farewell<A: App>(http: &mut Http1<A>, track: &Track) -> Farewell {
+    if track.in_flight() > track.unanswered() {
+        return Farewell::Over;
+    }
+    let is_out = poll_fn(|cx| match Pin::new(&mut *http).poll(cx) {
+        Poll::Ready(_) => Poll::Ready(Farewell::Ended),
+        Poll::Pending if track.state() != State::Busy => Poll::Ready(Farewell::Out),
+        Poll::Pending => Poll::Pending,
+    });
+    timeout(FAREWELL_LIMIT, is_out).await.unwrap_or(Farewell::Over)
+}
+
+/// Reset, for a clean end would look like a whole response.
+fn cut<A: App>(http: Http1<A>, track: &Track) {
+    if track.in_flight() == 0 {
+        note_unread(track);
+    }
+    if let Some(parts) = http.into_parts() {
+        parts.io.into_inner().reset();
     }
 }
 

@@ -124,6 +124,14 @@ impl Io {
         fault.sound
     }
 
+    fn note(&self, written: &Poll<io::Result<usize>>) {
+        match written {
+            Poll::Ready(Ok(bytes)) => self.entry.track.note_written(*bytes),
+            Poll::Ready(Err(_)) => {}
+            Poll::Pending => self.entry.track.note_stalled(),
+        }
+    }
+
     /// Closes our side, reads on to the client's end, and returns how many bytes came too late.
     pub(crate) async fn close(&mut self) -> u64 {
         let _ = self.shutdown().await;
@@ -221,9 +229,9 @@ impl AsyncWrite for Io {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let written = ready!(Pin::new(&mut self.stream).poll_write(cx, bytes))?;
-        self.entry.track.note_written(written);
-        Poll::Ready(Ok(written))
+        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.note(&written);
+        written
     }
 
     fn poll_write_vectored(
@@ -231,9 +239,9 @@ impl AsyncWrite for Io {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let written = ready!(Pin::new(&mut self.stream).poll_write_vectored(cx, slices))?;
-        self.entry.track.note_written(written);
-        Poll::Ready(Ok(written))
+        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
+        self.note(&written);
+        written
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -71,6 +71,8 @@ pub(crate) struct Track {
     is_closing: AtomicBool,
     /// Bytes were written since somebody last asked.
     is_moving: AtomicBool,
+    /// A response waits for its client to read.
+    is_stalled: AtomicBool,
     /// Milliseconds from the worker's epoch to the end of the last request (or the accept).
     quiet_since: AtomicU64,
     /// Only of a connection that was answered with an upgrade.
@@ -92,6 +94,7 @@ impl Track {
             is_unflushed: AtomicBool::new(false),
             is_closing: AtomicBool::new(false),
             is_moving: AtomicBool::new(false),
+            is_stalled: AtomicBool::new(false),
             quiet_since,
             tunnel: OnceLock::new(),
             waker: OnceLock::new(),
@@ -146,8 +149,7 @@ impl Track {
 
     /// A request has ended; its last bytes may still be on their way out.
     pub(crate) fn note_finished(&self, was_answered: bool, now: Instant) {
-        let since_epoch = now.duration_since(self.all.epoch).as_millis() as u64;
-        self.quiet_since.store(since_epoch, Relaxed);
+        self.note_quiet(now);
         self.has_part_of_head.store(false, Relaxed);
         self.is_unflushed.store(true, Relaxed);
         let unanswered = if was_answered { 0 } else { UNANSWERED };
@@ -171,8 +173,23 @@ impl Track {
         self.is_moving.swap(false, Relaxed)
     }
 
+    /// The kernel takes no more of a response for now.
+    pub(crate) fn note_stalled(&self) {
+        self.is_stalled.store(true, Relaxed);
+    }
+
     pub(crate) fn note_flushed(&self) {
         self.is_unflushed.store(false, Relaxed);
+        // The request ended when hyper had all of its response, which can be long ago.
+        if self.is_stalled.load(Relaxed) {
+            self.is_stalled.store(false, Relaxed);
+            self.note_quiet(Instant::now());
+        }
+    }
+
+    fn note_quiet(&self, now: Instant) {
+        let since_epoch = now.duration_since(self.all.epoch).as_millis() as u64;
+        self.quiet_since.store(since_epoch, Relaxed);
     }
 
     /// What arrived was no part of a head: HTTP/2 has other frames too.
