@@ -17,7 +17,7 @@ use super::policy::Settings;
 use super::reload;
 use super::report::Output;
 use super::scope::Scope;
-use super::select::{Group, Instance, select};
+use super::select::{Depth, Group, Instance, select};
 use super::systemd::Systemd;
 
 /// What is wanted of a roll.
@@ -75,7 +75,8 @@ pub async fn restart(request: &Request) -> Result<ExitStatus, Error> {
 
 /// The groups with those instances that are to be rolled; not those of which there are none.
 pub(super) async fn choose(systemd: &Systemd, request: &Request) -> Result<Vec<Group>, Error> {
-    let mut groups = select(systemd, &request.patterns).await?;
+    let depth = if request.outdated { Depth::Whole } else { Depth::Roll };
+    let mut groups = select(systemd, depth, &request.patterns).await?;
     if request.outdated {
         groups.iter_mut().for_each(Group::keep_outdated);
         let (some, none): (Vec<_>, Vec<_>) =

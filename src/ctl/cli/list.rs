@@ -10,7 +10,7 @@ use super::table;
 use crate::ctl::gates::ask_health;
 use crate::ctl::report::{say, short};
 use crate::ctl::restart::connect;
-use crate::ctl::select::{Group, Instance, all_groups, select};
+use crate::ctl::select::{Depth, Group, Instance, all_groups, select};
 use crate::ctl::{Error, ExitStatus, Scope};
 use crate::span::Span;
 
@@ -22,7 +22,7 @@ pub(super) async fn run(args: &ListArgs) -> Result<ExitStatus, Error> {
     let systemd = connect(scope).await?;
     let groups = match args.patterns.is_empty() {
         true => all_groups(&systemd).await?,
-        false => select(&systemd, &args.patterns).await?,
+        false => select(&systemd, Depth::Whole, &args.patterns).await?,
     };
     let rows = groups.iter().flat_map(|group| instances(group, args)).map(|it| row(scope, it));
     let mut rows = join_all(rows).await;

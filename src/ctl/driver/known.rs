@@ -1,31 +1,55 @@
-//! What is known of the instances and has not changed since: a group of a thousand is looked at
-//! with one list, not with a thousand questions.
+//! What is known of the instances: a group of a thousand is looked at with one list, not with a
+//! thousand questions.
 //!
 //! ```text
-//! list ─► as it was read last, and no signal since ─► known
-//!   ├───► up, and not touched yet ─► the list says enough
+//! list ─► as the signals told it last ─────────► known
+//!   ├───► up, and not touched yet ─► for the group, the list says enough
 //!   └───► anything else ─► read
 //! ```
 //!
-//! On one connection no signal is lost and none overtakes another; a new connection knows nothing.
+//! On one connection no signal is lost and none overtakes another, or an answer; a new connection
+//! knows nothing. systemd may sit on a signal for a while, so the list has to agree.
 
 use std::collections::{HashMap, HashSet};
 
-use crate::ctl::systemd::Row;
+use crate::ctl::systemd::{Half, News, Row};
 use crate::roll::{ActiveState, Slot, Ticket, UnitState};
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Known {
-    states: HashMap<Slot, UnitState>,
-    /// Those that were read at all: of these the run matters.
-    were_read: HashSet<Slot>,
+    instances: HashMap<Slot, Instance>,
+    /// Those whose turn has come: of these the run matters.
+    in_turn: HashSet<Slot>,
     /// Counts the signals, to tell which of them an answer is older than.
     signals: u64,
     changed: HashMap<Slot, u64>,
     asked: HashMap<Ticket, u64>,
 }
 
+#[derive(Clone, Debug, Default)]
+struct Instance {
+    state: UnitState,
+    /// Which halves of it were told.
+    has: HashSet<Half>,
+}
+
+impl Instance {
+    fn whole(state: UnitState) -> Self {
+        Self { state, has: HashSet::from([Half::Unit, Half::Service]) }
+    }
+
+    fn state(&self) -> Option<&UnitState> {
+        let is_whole = [Half::Unit, Half::Service].iter().all(|half| self.has.contains(half));
+        is_whole.then_some(&self.state)
+    }
+}
+
 impl Known {
+    /// Its turn has come: from now on the heart wants to know all of it.
+    pub(super) fn comes_to(&mut self, slot: Slot) {
+        self.in_turn.insert(slot);
+    }
+
     /// A question is about to be asked.
     pub(super) fn asks(&mut self, ticket: Ticket) {
         self.asked.insert(ticket, self.signals);
@@ -33,7 +57,6 @@ impl Known {
 
     /// A question about one instance is answered.
     pub(super) fn learns(&mut self, ticket: Ticket, slot: Slot, state: &UnitState) {
-        self.were_read.insert(slot);
         let asked = self.asked.remove(&ticket);
         self.keeps(asked, slot, state);
     }
@@ -42,7 +65,7 @@ impl Known {
     pub(super) fn learns_of_all(&mut self, ticket: Ticket, members: &[UnitState]) {
         let asked = self.asked.remove(&ticket);
         for (at, state) in members.iter().enumerate() {
-            if self.were_read.contains(&Slot(at)) {
+            if self.in_turn.contains(&Slot(at)) {
                 self.keeps(asked, Slot(at), state);
             }
         }
@@ -52,31 +75,41 @@ impl Known {
     fn keeps(&mut self, asked: Option<u64>, slot: Slot, state: &UnitState) {
         let changed = self.changed.get(&slot).copied().unwrap_or_default();
         if asked.is_some_and(|asked| changed <= asked) {
-            self.states.insert(slot, state.clone());
+            self.instances.insert(slot, Instance::whole(state.clone()));
         }
     }
 
-    pub(super) fn changes(&mut self, slot: Slot) {
+    /// A signal says that something changed; without news, it does not say what it is now.
+    pub(super) fn hears(&mut self, slot: Slot, news: Option<News>) {
         self.signals += 1;
         self.changed.insert(slot, self.signals);
-        self.states.remove(&slot);
+        match news {
+            Some(news) => {
+                let instance = self.instances.entry(slot).or_default();
+                instance.has.insert(news.half());
+                news.put_into(&mut instance.state);
+            }
+            None => _ = self.instances.remove(&slot),
+        }
     }
 
     /// Signals may have been missed.
     pub(super) fn forgets_all(&mut self) {
-        self.states.clear();
+        self.instances.clear();
         self.asked.clear();
     }
 
     /// The state of the instance, if this row of a list leaves no doubt.
     pub(super) fn state(&self, slot: Slot, row: &Row) -> Option<UnitState> {
-        let known = self.states.get(&slot).filter(|known| row.agrees_with(known));
+        let known = self.instances.get(&slot).and_then(Instance::state);
+        known.filter(|known| row.agrees_with(known)).cloned()
+    }
+
+    /// Likewise as far as the group goes: nobody asks in which run an instance is before its turn.
+    pub(super) fn state_in_group(&self, slot: Slot, row: &Row) -> Option<UnitState> {
         let is_plain = row.active == ActiveState::Active && row.job.is_none();
-        match known {
-            Some(known) => Some(known.clone()),
-            None if is_plain && !self.were_read.contains(&slot) => Some(row.state()),
-            None => None,
-        }
+        let is_enough = is_plain && !self.in_turn.contains(&slot);
+        self.state(slot, row).or_else(|| is_enough.then(|| row.state()))
     }
 }
 
@@ -92,33 +125,62 @@ mod tests {
         Row { active: ActiveState::Active, sub: String::new(), job: None }
     }
 
-    #[test]
-    fn what_was_read_is_known_until_it_changes() {
-        let (mut known, slot) = (Known::default(), Slot(0));
-        assert_eq!(known.state(slot, &row()), Some(up(0)), "the list is enough at first");
+    fn knows_one(slot: Slot) -> Known {
+        let mut known = Known::default();
+        known.comes_to(slot);
         known.asks(Ticket(1));
         known.learns(Ticket(1), slot, &up(1));
+        known
+    }
+
+    #[test]
+    fn what_was_read_is_known_until_it_changes() {
+        let slot = Slot(0);
+        let known = Known::default();
+        assert_eq!(known.state_in_group(slot, &row()), Some(up(0)), "the list is enough at first");
+        assert_eq!(known.state(slot, &row()), None, "but not when its turn comes");
+        let mut known = knows_one(slot);
         assert_eq!(known.state(slot, &row()), Some(up(1)));
         let down = Row { active: ActiveState::Inactive, ..row() };
-        assert_eq!(known.state(slot, &down), None, "the list says something else");
-        known.changes(slot);
-        assert_eq!(known.state(slot, &row()), None);
+        assert_eq!(known.state_in_group(slot, &down), None, "the list says something else");
+        known.hears(slot, None);
+        assert_eq!(known.state_in_group(slot, &row()), None);
+    }
+
+    #[test]
+    fn signals_keep_it_up_to_date() {
+        let slot = Slot(0);
+        let service = News::new(Half::Service, up(2));
+        let mut known = knows_one(slot);
+        known.hears(slot, Some(service.clone()));
+        assert_eq!(known.state(slot, &row()), Some(up(2)));
+        let mut known = Known::default();
+        known.hears(slot, Some(service));
+        assert_eq!(known.state(slot, &row()), None, "the other half is missing");
+        known.hears(slot, Some(News::new(Half::Unit, up(9))));
+        assert_eq!(known.state(slot, &row()), Some(up(2)));
+    }
+
+    #[test]
+    fn a_list_does_not_tell_the_run_of_one_whose_turn_has_come() {
+        let (mut known, slot) = (Known::default(), Slot(0));
+        known.comes_to(slot);
+        assert_eq!(known.state_in_group(slot, &row()), None);
     }
 
     #[test]
     fn an_answer_from_before_a_signal_is_not_believed() {
         let (mut known, slot) = (Known::default(), Slot(0));
         known.asks(Ticket(1));
-        known.changes(slot);
+        known.hears(slot, None);
         known.learns(Ticket(1), slot, &up(1));
         assert_eq!(known.state(slot, &row()), None);
     }
 
     #[test]
     fn a_new_connection_knows_nothing() {
-        let (mut known, slot) = (Known::default(), Slot(0));
-        known.asks(Ticket(1));
-        known.learns(Ticket(1), slot, &up(1));
+        let slot = Slot(0);
+        let mut known = knows_one(slot);
         known.forgets_all();
         assert_eq!(known.state(slot, &row()), None);
     }

@@ -30,8 +30,8 @@ use crate::ctl::log::EventLog;
 use crate::ctl::orders::{Acknowledge, Orders};
 use crate::ctl::report::Report;
 use crate::ctl::select::Dependent;
-use crate::ctl::systemd::{CallError, Heard, Systemd, Watch, Wish, object_path};
-use crate::roll::{Action, Event, Moment, Outcome, Plan, Roll, Slot};
+use crate::ctl::systemd::{CallError, Heard, Row, Systemd, Watch, Wish, object_path};
+use crate::roll::{Action, Event, Moment, Outcome, Plan, Roll, Slot, Ticket};
 use known::Known;
 use ledger::Ledger;
 
@@ -75,6 +75,10 @@ type Task = Pin<Box<dyn Future<Output = Happening>>>;
 enum Happening {
     /// An answer, or none at all: the heart asks again by itself.
     Answer(Option<Event>),
+    /// What a list says of those that the heart has asked for.
+    Units { asked: Vec<(Slot, Ticket)>, rows: HashMap<String, Row> },
+    /// What a list says of the group.
+    Group { ticket: Ticket, rows: HashMap<String, Row> },
     /// The way back to systemd ended, well or not.
     Back(Box<Result<(Systemd, Watch), CallError>>),
 }
@@ -91,6 +95,8 @@ struct Driver<'a> {
     hooks: Hooks,
     dependents: HashMap<String, Vec<Dependent>>,
     known: Known,
+    /// Whom the heart has asked for just now.
+    to_read: Vec<(Slot, Ticket)>,
     /// What hooks say while they run.
     said: (UnboundedSender<Event>, UnboundedReceiver<Event>),
     tasks: FuturesUnordered<Task>,
@@ -116,6 +122,7 @@ impl<'a> Driver<'a> {
             hooks: edge.hooks,
             dependents: edge.dependents,
             known: Known::default(),
+            to_read: Vec::new(),
             said: unbounded_channel(),
             tasks: FuturesUnordered::new(),
             disarming: Vec::new(),
@@ -149,6 +156,7 @@ impl<'a> Driver<'a> {
                 self.perform(action);
             }
         }
+        self.read_units();
         None
     }
 
@@ -175,7 +183,10 @@ impl<'a> Driver<'a> {
     fn perform(&mut self, action: Action) {
         match action {
             Action::ReadGroup { ticket } => self.read_group(ticket),
-            Action::ReadUnit { slot, ticket } => self.read_unit(slot, ticket),
+            Action::ReadUnit { slot, ticket } => {
+                self.known.comes_to(slot);
+                self.to_read.push((slot, ticket));
+            }
             Action::Restart(slot) => self.call(slot, Wish::Restart),
             Action::Arm { slot, guard, within } => self.arm(slot, guard, within),
             Action::Disarm(slot) => self.disarm(slot),
@@ -197,8 +208,12 @@ impl<'a> Driver<'a> {
         }
     }
 
+    /// The signals that came before an answer are heard before it: they may be about what led to it.
     fn take(&mut self, happening: Happening) {
+        self.hear_all_that_is_ready();
         match happening {
+            Happening::Units { asked, rows } => self.take_units(asked, &rows),
+            Happening::Group { ticket, rows } => self.take_group(ticket, &rows),
             Happening::Answer(event) => {
                 event.iter().for_each(|event| self.learn(event));
                 self.events.extend(event);
@@ -226,17 +241,26 @@ impl<'a> Driver<'a> {
         }
     }
 
+    fn hear_all_that_is_ready(&mut self) {
+        while let Some(watch) = &mut self.watch
+            && let Some(heard) = watch.next().now_or_never()
+        {
+            self.hear(heard);
+        }
+    }
+
     fn hear(&mut self, heard: Heard) {
         match heard {
+            // systemd tells what has changed with it first.
             Heard::JobRemoved { job, unit, result } => {
                 let slot = self.slots.get(&object_path(&unit)).copied();
-                slot.iter().for_each(|slot| self.known.changes(*slot));
                 self.events.extend(slot.map(|slot| Event::JobRemoved { slot, job, result }));
             }
-            Heard::Changed { path } => {
-                let slot = self.slots.get(&path).copied();
-                slot.iter().for_each(|slot| self.known.changes(*slot));
-                self.events.extend(slot.map(|slot| Event::Changed { slot }));
+            Heard::Changed { path, news } => {
+                if let Some(slot) = self.slots.get(&path).copied() {
+                    self.known.hears(slot, news);
+                    self.events.push_back(Event::Changed { slot });
+                }
             }
             Heard::Away => self.find_the_way_back(),
         }

@@ -1,5 +1,6 @@
 //! The questions and orders of a roll, each a task that brings its answer back.
 
+use std::collections::HashMap;
 use std::future::Future;
 use std::time::Duration;
 
@@ -66,7 +67,34 @@ impl Driver<'_> {
         });
     }
 
-    pub(super) fn read_unit(&mut self, slot: Slot, ticket: Ticket) {
+    /// Reads those that the heart has asked for since: one question for all of them.
+    pub(super) fn read_units(&mut self) {
+        let asked = std::mem::take(&mut self.to_read);
+        if asked.is_empty() {
+            return;
+        }
+        let systemd = self.systemd.clone();
+        let units: Vec<String> = asked.iter().map(|(slot, _)| self.unit(*slot)).collect();
+        self.tasks.push(Box::pin(async move {
+            match systemd.rows(&units).await {
+                Ok(rows) => Happening::Units { asked, rows },
+                Err(_) => Happening::Answer(None),
+            }
+        }));
+    }
+
+    /// Whoever is not known well enough is read whole.
+    pub(super) fn take_units(&mut self, asked: Vec<(Slot, Ticket)>, rows: &HashMap<String, Row>) {
+        for (slot, ticket) in asked {
+            let row = rows.get(&self.roll.plan().member(slot).unit);
+            match row.and_then(|row| self.known.state(slot, row)) {
+                Some(state) => self.events.push_back(Event::Unit { slot, ticket, state }),
+                None => self.read_unit(slot, ticket),
+            }
+        }
+    }
+
+    fn read_unit(&mut self, slot: Slot, ticket: Ticket) {
         self.known.asks(ticket);
         let (systemd, unit) = (self.systemd.clone(), self.unit(slot));
         self.spawn(async move {
@@ -76,28 +104,38 @@ impl Driver<'_> {
     }
 
     pub(super) fn read_group(&mut self, ticket: Ticket) {
+        let systemd = self.systemd.clone();
+        let units =
+            [&self.members()[..], self.roll.plan().bystanders(), self.gates.needed_sockets()];
+        let units = units.concat();
+        self.tasks.push(Box::pin(async move {
+            match systemd.rows(&units).await {
+                Ok(rows) => Happening::Group { ticket, rows },
+                Err(_) => Happening::Answer(None),
+            }
+        }));
+    }
+
+    pub(super) fn take_group(&mut self, ticket: Ticket, rows: &HashMap<String, Row>) {
         self.known.asks(ticket);
-        let (systemd, known) = (self.systemd.clone(), self.known.clone());
-        let members = self.roll.plan().members().iter().map(|it| it.unit.clone());
-        let members: Vec<String> = members.collect();
-        let bystanders = self.roll.plan().bystanders().to_vec();
-        let sockets = self.gates.needed_sockets().to_vec();
+        let is_up = |unit: &&String| rows.get(*unit).is_some_and(|row| row.active.is_up());
+        let of = |unit: &String| rows.get(unit).map(Row::state).unwrap_or_default();
+        let sockets_down = self.gates.needed_sockets().iter().filter(|unit| !is_up(unit));
+        let sockets_down = sockets_down.cloned().collect();
+        let bystanders = self.roll.plan().bystanders().iter().map(of).collect();
+        let units = self.members();
+        let state = |(at, unit)| self.known.state_in_group(Slot(at), rows.get(unit)?);
+        let sure = units.iter().enumerate().map(state).collect();
+        let systemd = self.systemd.clone();
         self.spawn(async move {
-            let all = [&members[..], &bystanders, &sockets].concat();
-            let rows = systemd.rows(&all).await.ok()?;
-            let is_up = |unit: &String| rows.get(unit).is_some_and(|row| row.active.is_up());
-            let of = |unit: &String| rows.get(unit).map(Row::state).unwrap_or_default();
-            let sure = members
-                .iter()
-                .enumerate()
-                .map(|(at, unit)| rows.get(unit).and_then(|row| known.state(Slot(at), row)));
-            let state = GroupState {
-                sockets_down: sockets.iter().filter(|unit| !is_up(unit)).cloned().collect(),
-                bystanders: bystanders.iter().map(of).collect(),
-                members: complete(&systemd, &members, sure.collect()).await?,
-            };
+            let members = complete(&systemd, &units, sure).await?;
+            let state = GroupState { sockets_down, members, bystanders };
             Some(Event::Group { ticket, state })
         });
+    }
+
+    fn members(&self) -> Vec<String> {
+        self.roll.plan().members().iter().map(|it| it.unit.clone()).collect()
     }
 
     pub(super) fn probe(&mut self, slot: Slot, ticket: Ticket, question: Question) {

@@ -20,7 +20,7 @@ use super::unit_file::{Assignment, Stray, section};
 const SECTION: &str = "X-Roll";
 
 /// The files that systemd read a unit from.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UnitFiles {
     /// The unit file itself.
     pub fragment: Vec<PathBuf>,

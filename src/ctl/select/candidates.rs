@@ -2,14 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use futures_util::stream::{self, StreamExt, TryStreamExt};
-
 use super::Wish;
 use super::group::Group;
 use super::instance::Instance;
+use super::reading::{Depth, read_all};
 use crate::ctl::error::Error;
 use crate::ctl::policy::UnitFiles;
-use crate::ctl::systemd::{AT_ONCE, CallError, Systemd, UnitFile};
+use crate::ctl::systemd::{CallError, Systemd, UnitFile};
 use crate::ctl::unit_name::natural;
 
 /// The properties of `NAME.service` that name the instances it pulls in.
@@ -42,11 +41,11 @@ impl<'a> Candidates<'a> {
     }
 
     /// Reads every candidate, and tells the rolled from the bystanders.
-    pub(super) async fn into_group(self, systemd: &Systemd) -> Result<Group, Error> {
+    pub(super) async fn into_group(self, systemd: &Systemd, depth: Depth) -> Result<Group, Error> {
         let exact: BTreeSet<String> = self.wish.named_exactly().into_iter().collect();
         let names = self.found.union(&exact);
-        let reads = names.map(|unit| Instance::read(systemd, unit, self.pulled.contains(unit)));
-        let mut all: Vec<Instance> = stream::iter(reads).buffered(AT_ONCE).try_collect().await?;
+        let names: Vec<_> = names.map(|it| (it.clone(), self.pulled.contains(it))).collect();
+        let mut all = read_all(systemd, depth, &names).await?;
         all.iter_mut().for_each(|it| it.is_masked |= self.masked.contains(it.unit.full()));
         all.sort_by(|a, b| natural(a.unit.full(), b.unit.full()));
         let is_exact = |it: &Instance| exact.contains(it.unit.full());

@@ -3,13 +3,14 @@
 //! systemd stops them with the instance. When its start fails, or when stop and start are two jobs,
 //! nobody brings them back (measured: the worker is up again, and the unit that required it is not).
 
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
 use futures_util::future::join_all;
 use tokio::time::sleep;
 
 use super::Instance;
-use crate::ctl::systemd::{Properties, Systemd, Wish};
+use crate::ctl::systemd::{CallError, Properties, Systemd, Wish};
 
 /// The properties of an instance that name them, and whether they can be up without it.
 const KINDS: [(&str, bool); 4] =
@@ -38,17 +39,20 @@ impl Dependent {
 }
 
 /// Leaves those that are up, and are not of the group themselves.
-pub(super) async fn keep_those_up(systemd: &Systemd, instances: &mut [Instance]) {
-    let group: Vec<String> = instances.iter().map(|it| it.unit.full().to_owned()).collect();
-    for instance in instances {
-        let mut kept = Vec::new();
-        for dependent in std::mem::take(&mut instance.dependents) {
-            if !group.contains(&dependent.unit) && is_up(systemd, &dependent.unit).await {
-                kept.push(dependent);
-            }
-        }
-        instance.dependents = kept;
-    }
+pub(super) async fn keep_those_up(
+    systemd: &Systemd,
+    instances: &mut [Instance],
+) -> Result<(), CallError> {
+    let group: HashSet<String> = instances.iter().map(|it| it.unit.full().to_owned()).collect();
+    let dependents = instances.iter().flat_map(|it| &it.dependents).map(|it| it.unit.clone());
+    let others: BTreeSet<String> = dependents.filter(|unit| !group.contains(unit)).collect();
+    let rows = match others.is_empty() {
+        true => HashMap::new(),
+        false => systemd.rows(&Vec::from_iter(others)).await?,
+    };
+    let is_up = |it: &Dependent| rows.get(&it.unit).is_some_and(|row| row.active.is_up());
+    instances.iter_mut().for_each(|it| it.dependents.retain(is_up));
+    Ok(())
 }
 
 /// Starts those that are down and can be up: which are up now, and which are still down.

@@ -71,7 +71,9 @@ impl Group {
     ) -> Result<Self, Error> {
         let (masked, mut instances): (Vec<_>, Vec<_>) =
             wanted.into_iter().partition(Instance::is_masked);
-        keep_those_up(systemd, &mut instances).await;
+        keep_those_up(systemd, &mut instances).await.map_err(|error| {
+            Error::systemd("cannot read what goes down with them", error, systemd.scope())
+        })?;
         let left_out = masked
             .iter()
             .map(|it| LeftOut { unit: it.unit.full().to_owned(), why: "masked".to_owned() });

@@ -5,9 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::dependents::Dependent;
-use crate::ctl::error::Error;
 use crate::ctl::policy::UnitFiles;
-use crate::ctl::systemd::{Properties, Systemd};
+use crate::ctl::systemd::{Half, News, Properties};
 use crate::ctl::unit_name::UnitName;
 use crate::roll::{ActiveState, UnitState};
 
@@ -21,10 +20,10 @@ const LONGEST: Duration = Duration::from_secs(15 * 60);
 pub struct Instance {
     /// Its name.
     pub unit: UnitName,
-    /// What it is doing.
+    /// What it is doing; of its processes only if those were asked for ([`Depth`]).
+    ///
+    /// [`Depth`]: super::Depth
     pub state: UnitState,
-    /// What the unit calls itself (`Description=`).
-    pub description: String,
     /// `Type=`: `notify`, `simple`, …
     pub kind: String,
     /// Whether it is enabled, or pulled in by the group's unit.
@@ -37,8 +36,6 @@ pub struct Instance {
     pub timeouts: (Option<Duration>, Option<Duration>),
     /// `StartLimitIntervalSec=`; zero is no limit.
     pub start_limit_interval: Duration,
-    /// Whether systemd restarts it when it ends (`Restart=`).
-    pub restarts_itself: bool,
     /// Its file changed on disk and systemd has not read it.
     pub needs_reload: bool,
     /// Since when it is in its state, in microseconds of the wall clock.
@@ -59,42 +56,40 @@ pub struct Instance {
 }
 
 impl Instance {
-    pub(super) async fn read(
-        systemd: &Systemd,
+    /// From the half that every unit has, the settings of its service, and the service itself.
+    pub(super) fn from_properties(
         unit: &str,
         is_pulled: bool,
-    ) -> Result<Self, Error> {
-        let properties = systemd.properties(unit).await.map_err(|error| {
-            Error::systemd(format!("cannot read {unit}"), error, systemd.scope())
-        })?;
-        Ok(Self::from_properties(unit, &properties, is_pulled))
-    }
-
-    fn from_properties(unit: &str, of: &Properties, is_pulled: bool) -> Self {
-        let sockets = of.texts("TriggeredBy").into_iter().filter(|name| name.ends_with(".socket"));
-        let state = of.state();
+        head: &Properties,
+        settings: &Properties,
+        own: Option<&Properties>,
+    ) -> Self {
+        let sockets = head.texts("TriggeredBy").into_iter().filter(|it| it.ends_with(".socket"));
+        let mut state = head.state();
+        if let Some(own) = own {
+            News::new(Half::Service, own.state()).put_into(&mut state);
+        }
+        let moment = |of: &Properties, name| of.number(name).filter(|time| *time > 0);
         Self {
             // A unit has many names; jobs and the journal know it by this one.
-            unit: UnitName::new(Some(of.text("Id")).filter(|id| !id.is_empty()).unwrap_or(unit)),
-            description: of.text("Description").to_owned(),
-            kind: of.text("Type").to_owned(),
-            is_enabled: is_pulled || of.text("UnitFileState").starts_with("enabled"),
-            sockets: sockets.collect(),
-            runtime_directories: of.texts("RuntimeDirectory"),
-            timeouts: (of.span("TimeoutStopUSec"), of.span("TimeoutStartUSec")),
-            start_limit_interval: of.span("StartLimitIntervalUSec").unwrap_or(LONGEST),
-            restarts_itself: !matches!(of.text("Restart"), "" | "no"),
-            needs_reload: of.flag("NeedDaemonReload"),
-            since: of.number("StateChangeTimestamp").filter(|time| *time > 0),
-            memory: of.number("MemoryCurrent"),
-            started: of.number("ExecMainStartTimestamp").filter(|time| *time > 0),
-            dependents: Dependent::all_of(of),
-            programs: programs(of),
-            files: of.files(),
-            is_masked: of.text("LoadState") == "masked",
-            load_state: of.text("LoadState").to_owned(),
-            load_error: of.load_error(),
+            unit: UnitName::new(Some(head.text("Id")).filter(|id| !id.is_empty()).unwrap_or(unit)),
             state,
+            is_enabled: is_pulled || head.text("UnitFileState").starts_with("enabled"),
+            sockets: sockets.collect(),
+            start_limit_interval: head.span("StartLimitIntervalUSec").unwrap_or(LONGEST),
+            needs_reload: head.flag("NeedDaemonReload"),
+            since: moment(head, "StateChangeTimestamp"),
+            dependents: Dependent::all_of(head),
+            files: head.files(),
+            is_masked: head.text("LoadState") == "masked",
+            load_state: head.text("LoadState").to_owned(),
+            load_error: head.load_error(),
+            kind: settings.text("Type").to_owned(),
+            runtime_directories: settings.texts("RuntimeDirectory"),
+            timeouts: (settings.span("TimeoutStopUSec"), settings.span("TimeoutStartUSec")),
+            memory: own.and_then(|own| own.number("MemoryCurrent")),
+            started: own.and_then(|own| moment(own, "ExecMainStartTimestamp")),
+            programs: own.map(programs).unwrap_or_default(),
         }
     }
 

@@ -11,36 +11,41 @@ mod candidates;
 mod dependents;
 mod group;
 mod instance;
-
-use futures_util::future::try_join_all;
+mod reading;
 
 use super::error::Error;
 use super::pattern::{InstancePattern, Wanted};
 use super::systemd::Systemd;
 use candidates::Candidates;
+use reading::read_all;
 
 pub use dependents::Dependent;
 pub(super) use dependents::bring_back;
 pub use group::{Group, LeftOut, Socket};
 pub use instance::Instance;
+pub use reading::Depth;
 
 /// The groups that the patterns mean, in the order in which they were named.
 ///
 /// # Errors
 ///
 /// When nothing matches, when a unit is in no state to be rolled, or when systemd does not answer.
-pub async fn select(systemd: &Systemd, patterns: &[InstancePattern]) -> Result<Vec<Group>, Error> {
+pub async fn select(
+    systemd: &Systemd,
+    depth: Depth,
+    patterns: &[InstancePattern],
+) -> Result<Vec<Group>, Error> {
     let mut groups = Vec::new();
     let mut plain: Vec<String> = Vec::new();
     for wish in wishes(patterns) {
         let candidates = Candidates::find(systemd, &wish).await?;
         match candidates.is_group() || !wish.means_all() {
-            true => groups.push(candidates.into_group(systemd).await?),
+            true => groups.push(candidates.into_group(systemd, depth).await?),
             false => plain.push(format!("{}.service", wish.prefix)),
         }
     }
     if !plain.is_empty() {
-        groups.push(plain_group(systemd, plain).await?);
+        groups.push(plain_group(systemd, depth, plain).await?);
     }
     Ok(groups)
 }
@@ -61,7 +66,7 @@ pub async fn all_groups(systemd: &Systemd) -> Result<Vec<Group>, Error> {
     let mut groups = Vec::new();
     for wish in wishes(&patterns) {
         let candidates = Candidates::find(systemd, &wish).await?;
-        if let Ok(group) = candidates.into_group(systemd).await {
+        if let Ok(group) = candidates.into_group(systemd, Depth::Whole).await {
             groups.push(group);
         }
     }
@@ -107,9 +112,9 @@ fn wishes(patterns: &[InstancePattern]) -> Vec<Wish> {
     wishes
 }
 
-async fn plain_group(systemd: &Systemd, units: Vec<String>) -> Result<Group, Error> {
-    let instances =
-        try_join_all(units.iter().map(|unit| Instance::read(systemd, unit, true))).await?;
+async fn plain_group(systemd: &Systemd, depth: Depth, units: Vec<String>) -> Result<Group, Error> {
+    let named: Vec<_> = units.iter().map(|unit| (unit.clone(), true)).collect();
+    let instances = read_all(systemd, depth, &named).await?;
     let missing: Vec<&str> =
         instances.iter().filter(|it| it.is_missing()).map(|it| it.unit.full()).collect();
     if !missing.is_empty() {

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use zbus::{OwnedObjectPath, OwnedVariant};
 
 use super::bus::{CallError, MANAGER, MANAGER_PATH, Systemd, UNITS_PATH};
+use super::news::Half;
 use super::properties::Properties;
 use crate::ctl::log::Life;
 use crate::roll::{ActiveState, JobId, UnitState};
@@ -126,10 +127,28 @@ impl Systemd {
     ///
     /// When systemd does not answer, or refuses.
     pub async fn properties(&self, unit: &str) -> Result<Properties, CallError> {
-        // systemd takes the empty interface for "all of them", and loads a unit by its path.
-        let path = object_path(unit);
-        let reply = self.call(&path, "org.freedesktop.DBus.Properties", "GetAll", &"").await?;
-        let map: std::collections::HashMap<String, OwnedVariant> = reply.body().deserialize()?;
+        // systemd takes the empty interface for "all of them".
+        self.properties_of(&object_path(unit), "").await
+    }
+
+    /// One half of the properties of a service, likewise.
+    ///
+    /// # Errors
+    ///
+    /// When systemd does not answer, or refuses.
+    pub(in crate::ctl) async fn half(
+        &self,
+        unit: &str,
+        half: Half,
+    ) -> Result<Properties, CallError> {
+        self.properties_of(&object_path(unit), half.interface()).await
+    }
+
+    /// systemd loads a unit by its path.
+    async fn properties_of(&self, path: &str, interface: &str) -> Result<Properties, CallError> {
+        let get = "org.freedesktop.DBus.Properties";
+        let reply = self.call(path, get, "GetAll", &interface).await?;
+        let map: HashMap<String, OwnedVariant> = reply.body().deserialize()?;
         Ok(Properties::new(map))
     }
 
@@ -180,10 +199,7 @@ impl Systemd {
     ///
     /// When systemd does not answer, or refuses.
     pub async fn life(&self) -> Result<Life, CallError> {
-        let get = "org.freedesktop.DBus.Properties";
-        let reply = self.call(MANAGER_PATH, get, "GetAll", &MANAGER).await?;
-        let map: std::collections::HashMap<String, OwnedVariant> = reply.body().deserialize()?;
-        let manager = Properties::new(map);
+        let manager = self.properties_of(MANAGER_PATH, MANAGER).await?;
         let clock = |name| manager.number(name).unwrap_or_default();
         Ok(Life {
             realtime: clock("UserspaceTimestamp"),

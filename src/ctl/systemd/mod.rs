@@ -6,6 +6,7 @@
 mod bus;
 mod guard;
 mod manager;
+mod news;
 mod properties;
 mod watch;
 
@@ -13,6 +14,7 @@ pub use bus::{CallError, Systemd};
 pub(super) use manager::Row;
 pub(super) use manager::object_path;
 pub use manager::{UnitFile, Wish};
+pub(super) use news::{Half, News};
 pub use properties::Properties;
 pub use watch::{Heard, Watch};
 

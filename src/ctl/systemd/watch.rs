@@ -9,6 +9,7 @@ use tokio::time::{Instant, sleep};
 use zbus::{MatchRule, Message, MessageStream, OwnedObjectPath};
 
 use super::bus::{CallError, MANAGER, SYSTEMD, Systemd, UNITS_PATH};
+use super::news::News;
 use crate::ctl::scope::Scope;
 use crate::roll::{JobId, JobResult};
 
@@ -38,6 +39,8 @@ pub enum Heard {
     Changed {
         /// As systemd escapes the unit's name for it.
         path: String,
+        /// What it is now, if the signal says so.
+        news: Option<News>,
     },
     /// systemd left the bus, or the bus itself went away.
     Away,
@@ -139,7 +142,9 @@ fn read(message: &Message) -> Option<Heard> {
             // Without an old owner this is systemd coming back: whoever heard it leave knows.
             (!old_owner.is_empty()).then_some(Heard::Away)
         }
-        "PropertiesChanged" => Some(Heard::Changed { path: header.path()?.to_string() }),
+        "PropertiesChanged" => {
+            Some(Heard::Changed { path: header.path()?.to_string(), news: News::read(message) })
+        }
         _ => job_removed(message),
     }
 }
