@@ -104,11 +104,15 @@ impl Instance {
         }
     }
 
-    /// The group was read: is it, having served, still what it was?
-    pub(in crate::roll) fn look_back(&mut self, state: &UnitState, cx: &mut Context) {
+    /// The group was read.
+    pub(in crate::roll) fn is_seen(&mut self, state: &UnitState) {
         if !self.is_busy() {
             self.state = state.clone();
         }
+    }
+
+    /// Is it, having served, still what it was?
+    pub(in crate::roll) fn look_back(&mut self, state: &UnitState, cx: &mut Context) {
         if self.phase != Phase::Serving {
             return;
         }

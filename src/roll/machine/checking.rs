@@ -51,8 +51,11 @@ impl Roll {
         }
     }
 
-    /// Those that were rolled must still be in the run that passed the gates.
+    /// Those that were rolled must still be in the run that passed the gates. What becomes of one
+    /// that is not depends on all the others, as they are now.
     pub(super) fn look_back(&mut self, now: Moment, actions: &mut Vec<Action>) {
+        let states = self.group.members.iter();
+        self.instances.iter_mut().zip(states).for_each(|(it, state)| it.is_seen(state));
         for (i, state) in self.group.members.clone().iter().enumerate() {
             self.with(Slot(i), now, actions, |it, cx| it.look_back(state, cx));
         }
