@@ -41,6 +41,23 @@ fn killed_in_a_long_stop_pause_the_instance_is_back_in_time() {
 }
 
 #[test]
+fn what_went_down_with_the_instance_is_back_with_it() {
+    const NEEDS_IT: &str = "[Unit]\nRequires=q@1.service\nAfter=q@1.service\n";
+    let beside = format!("{NEEDS_IT}{SLEEPER}");
+    let units = [("q@.service", SLEEPER), ("beside.service", beside.as_str())];
+    let stage = Stage::units(&units, &["q@1.service", "q@2.service", "beside.service"]);
+    let mut roll = stage.begin_restart(&["q", "--stop-pause", "2s"]);
+    roll.until("q@1.service", "stopped");
+    assert_eq!(stage.state("beside.service"), "inactive");
+    wait_until("the quick one is armed", || {
+        guards(&stage).contains("rollctl-guard-pause-q@1.timer")
+    });
+    roll.send(Signal::KILL);
+    wait_until("it is back", || stage.state("q@1.service") == "active");
+    wait_until("so is what needs it", || stage.state("beside.service") == "active");
+}
+
+#[test]
 fn killed_during_a_slow_stop_its_time_counts_from_when_the_instance_is_down() {
     let stage = Stage::queue(&["1", "2"]);
     stage.change("q@.service", "50-slow", "[Service]\nExecStop=/bin/sleep 3\n");

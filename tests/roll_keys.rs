@@ -32,6 +32,36 @@ fn plus_and_minus_change_the_pause() {
 }
 
 #[test]
+fn who_attaches_has_the_same_keys() {
+    let stage = Stage::queue(&["1", "2"]);
+    let before = stage.runs();
+    let mut roll = stage.begin_restart(&["q", "--observe", "0", "--pause", "20s"]);
+    roll.until_pausing();
+    let mut attached = Terminal::attach(&stage);
+    attached.until("pausing", |_| true).press("p").until("paused", |_| true);
+    attached
+        .press("r")
+        .until("resumed", |_| true)
+        .press("----")
+        .until("pause_length", |event| event["span"].as_f64() == Some(0.0));
+    attached.exits_with(0);
+    roll.end().exits_with(0);
+    stage.all_are_new_since(&before);
+}
+
+#[test]
+fn who_attached_and_looks_away_has_the_terminal_back() {
+    let stage = Stage::queue(&["1", "2"]);
+    let mut roll = stage.begin_restart(&["q", "--pause", "60s"]);
+    roll.until_pausing();
+    let mut attached = Terminal::attach(&stage);
+    attached.press("+").until("pause_length", |_| true).press("\x03").exits_with(130);
+    assert!(stage.prints("status", &["q"]).contains("under way"));
+    roll.interrupt();
+    roll.end().exits_with(130);
+}
+
+#[test]
 fn q_finishes_what_is_in_hand_and_stops() {
     let stage = Stage::queue(&["1", "2"]);
     let before = stage.runs();

@@ -79,6 +79,26 @@ fn after_a_kill_status_tells_what_happened_and_resume_goes_on_with_the_rest() {
 }
 
 #[test]
+fn who_waited_to_resume_finds_that_another_did() {
+    let stage = Stage::queue(&["1", "2"]);
+    let mut roll = stage.begin_restart(&["q", "--pause", "60s"]);
+    roll.until_pausing().send(Signal::KILL);
+    wait_until("it is gone", || stage.prints("status", &["q"]).contains("died"));
+    stage.change(
+        "q@.service",
+        "50-slow",
+        "[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=\nExecStart=/bin/sleep 2\n",
+    );
+    let mut first = stage.begin("resume", &["q"]);
+    let second = stage.begin("resume", &["q", "--lock-wait", "30s"]);
+    first.until("q@2.service", "starting");
+    first.end().exits_with(0);
+    let after = stage.runs();
+    second.end().exits_with(5).says("another went on with roll 1 of q meanwhile");
+    assert_eq!(stage.runs(), after);
+}
+
+#[test]
 fn after_a_failure_resume_begins_with_the_one_that_failed_and_keeps_the_options() {
     let stage = Stage::group(four().instances(3));
     stage.change("worker@2.service", "50-release", &release("/bin/false", ""));

@@ -1,4 +1,4 @@
-//! Single keys on the terminal that a roll was begun on: pacing, and answers to its doubts.
+//! Single keys on the terminal that a roll is followed on: pacing, and answers to its doubts.
 //!
 //! ```text
 //! p pause   r resume   + - pause length   q finish what is in hand and stop   y n t answers
@@ -12,7 +12,6 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, IsTerminal};
 use std::os::fd::AsFd;
 use std::os::unix::fs::OpenOptionsExt;
-use std::time::Duration;
 
 use rustix::fs::OFlags;
 use rustix::process::{Signal as Number, getpgrp, getpid, kill_process};
@@ -20,11 +19,7 @@ use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcgetpgrp
 use tokio::net::unix::pipe::Receiver;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::user::name_of;
-use crate::roll::{Decision, Event};
-
-/// By how much `+` and `-` change the pause.
-pub(super) const PAUSE_STEP: Duration = Duration::from_secs(5);
+use super::control::Command;
 
 /// The keys of the terminal; dropped, it is as it was before.
 #[derive(Debug)]
@@ -36,7 +31,7 @@ pub(super) struct Keys {
     /// Ctrl-Z, and the way back.
     stop: Signal,
     go_on: Signal,
-    typed: VecDeque<Event>,
+    typed: VecDeque<Command>,
 }
 
 /// Whether somebody at a terminal sees what is asked, and can press a key.
@@ -59,10 +54,10 @@ impl Keys {
     }
 
     /// Waits for the next key that means something.
-    pub(super) async fn next(&mut self) -> Event {
+    pub(super) async fn next(&mut self) -> Command {
         loop {
-            if let Some(event) = self.typed.pop_front() {
-                return event;
+            if let Some(command) = self.typed.pop_front() {
+                return command;
             }
             let is_taken = self.is_taken;
             tokio::select! {
@@ -131,17 +126,16 @@ fn is_in_foreground(tty: impl AsFd) -> bool {
     tcgetpgrp(tty).is_ok_and(|group| group == getpgrp())
 }
 
-fn meaning(key: &u8) -> Option<Event> {
-    let by = || format!("{} at the terminal", name_of(rustix::process::getuid().as_raw()));
+fn meaning(key: &u8) -> Option<Command> {
     Some(match key {
-        b'p' => Event::Pause { by: by() },
-        b'r' => Event::Resume { by: by() },
-        b'q' => Event::Abort { by: by() },
-        b'+' => Event::Longer(PAUSE_STEP),
-        b'-' => Event::Shorter(PAUSE_STEP),
-        b'y' => Event::Decided(Decision::Accept),
-        b'n' => Event::Decided(Decision::Reject),
-        b't' => Event::Decided(Decision::Retry),
+        b'p' => Command::Pause,
+        b'r' => Command::Resume,
+        b'q' => Command::Abort,
+        b'+' => Command::Longer,
+        b'-' => Command::Shorter,
+        b'y' => Command::Accept,
+        b'n' => Command::Reject,
+        b't' => Command::Retry,
         _ => return None,
     })
 }

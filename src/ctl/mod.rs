@@ -58,7 +58,7 @@ pub use policy::{
     About, CommandLine, Given, HookCommand, Key, Limit, Origin, Policies, Settings, UnitFiles,
 };
 pub use report::{Ending, Output, Report};
-pub use restart::{Request, restart};
+pub use restart::{Request, Resumed, restart};
 pub use scope::Scope;
 pub use select::{Dependent, Depth, Group, Instance, LeftOut, Socket, all_groups, select};
 pub use systemd::{CallError, Heard, Properties, Systemd, UnitFile, Watch, Wish};

@@ -77,7 +77,8 @@ async fn begin_log(
     let life = systemd.life().await;
     let life = life.map_err(|error| Error::systemd("cannot ask systemd", error, request.scope))?;
     let shelf = Shelf::of(request.scope, &group.name);
-    let (command, resumes) = (request.command.clone(), request.resumes);
+    let command = request.command.clone();
+    let resumes = request.resumes.as_ref().map(|resumed| resumed.number);
     let log = EventLog::begin(&shelf, &group.name, &Beginning { roll, life, command, resumes });
     log.map_err(|error| {
         let (name, dir) = (&group.name, shelf.dir().display());

@@ -8,6 +8,7 @@ use super::control::Control;
 use super::keys::Keys;
 use super::scope::Scope;
 use super::signals::Signals;
+use super::user::name_of;
 use crate::roll::Event;
 
 /// All the ways in which an order may come.
@@ -71,9 +72,13 @@ impl Orders {
 
 async fn from_keys(keys: &mut Option<Keys>) -> Event {
     match keys {
-        Some(keys) => keys.next().await,
+        Some(keys) => keys.next().await.event(format!("{} at the terminal", our_name())),
         None => std::future::pending().await,
     }
+}
+
+fn our_name() -> String {
+    name_of(rustix::process::getuid().as_raw())
 }
 
 async fn from_afar(control: &mut Option<Control>) -> Order {

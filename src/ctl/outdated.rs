@@ -4,6 +4,8 @@ use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use rustix::time::{ClockId, clock_gettime};
+
 use super::select::{Group, Instance};
 
 impl Group {
@@ -22,9 +24,50 @@ fn is_outdated(instance: &Instance) -> bool {
     let Some(started) = instance.started.filter(|_| instance.state.active.is_up()) else {
         return true;
     };
+    let started = started.at_the_earliest(Clocks::now());
     let units = instance.files.fragment.iter().chain(&instance.files.drop_ins);
     let changed_since = |file: &PathBuf| changed(file) > Some(started);
     instance.needs_reload || units.chain(&instance.programs).any(changed_since)
+}
+
+/// When a process was started, in microseconds of two clocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Started {
+    /// By the wall clock, as it went then.
+    pub realtime: u64,
+    /// By the clock that nobody sets.
+    pub monotonic: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Clocks {
+    realtime: u64,
+    monotonic: u64,
+}
+
+/// The two clocks are never read at once; who sets one sets it by more.
+const SAME_TIME: u64 = 1_000_000;
+
+impl Started {
+    /// By the wall clock, which somebody may have set since; files bear the time of before or
+    /// after. What is rolled in vain costs less than what is not rolled.
+    fn at_the_earliest(self, now: Clocks) -> u64 {
+        let by_now = now.realtime.saturating_sub(now.monotonic.saturating_sub(self.monotonic));
+        match by_now.abs_diff(self.realtime) {
+            ..SAME_TIME => self.realtime,
+            _ => by_now.min(self.realtime),
+        }
+    }
+}
+
+impl Clocks {
+    fn now() -> Self {
+        let micros = |clock| {
+            let now = clock_gettime(clock);
+            u64::try_from(now.tv_sec * 1_000_000 + now.tv_nsec / 1_000).unwrap_or_default()
+        };
+        Self { realtime: micros(ClockId::Realtime), monotonic: micros(ClockId::Monotonic) }
+    }
 }
 
 /// When a file, or a link on the way to it, last changed, in microseconds of the wall clock.
@@ -75,6 +118,17 @@ mod tests {
         symlink(&old, &current).unwrap();
         assert!(changed(&current.join("program")) > Some(before));
         assert_eq!(changed(&dir.path().join("nothing")), None);
+    }
+
+    #[test]
+    fn a_clock_that_was_set_hides_no_change() {
+        let hour = 3_600_000_000;
+        let started = Started { realtime: 12 * hour, monotonic: 5 * hour };
+        let now = |realtime| Clocks { realtime, monotonic: 6 * hour };
+        assert_eq!(started.at_the_earliest(now(13 * hour + 300)), 12 * hour);
+        // Set back by two hours: what changed since bears times from ten o'clock on.
+        assert_eq!(started.at_the_earliest(now(11 * hour)), 10 * hour);
+        assert_eq!(started.at_the_earliest(now(20 * hour)), 12 * hour);
     }
 
     fn now() -> u64 {

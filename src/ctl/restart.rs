@@ -9,7 +9,7 @@ use super::frozen;
 use super::gates::Gates;
 use super::hooks::Hooks;
 use super::lock::Lock;
-use super::log::roll_id;
+use super::log::{Shelf, roll_id};
 use super::one_roll::{self, OneRoll};
 use super::orders::Orders;
 use super::pattern::InstancePattern;
@@ -39,8 +39,17 @@ pub struct Request {
     pub output: Output,
     /// The command line that asks for it: kept in the event log, to go on after a death.
     pub command: Vec<String>,
-    /// The number of the roll that this one goes on with.
-    pub resumes: Option<u64>,
+    /// The roll that this one goes on with.
+    pub resumes: Option<Resumed>,
+}
+
+/// A roll that another goes on with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resumed {
+    /// Its group.
+    pub group: String,
+    /// Its number among those of the group.
+    pub number: u64,
 }
 
 /// Rolls the groups one after the other, until all serve or one does not come back.
@@ -58,6 +67,7 @@ pub async fn restart(request: &Request) -> Result<ExitStatus, Error> {
         rolls(&groups, request)?;
     }
     let (_locks, groups) = lock(&systemd, groups, request).await?;
+    request.resumes.iter().try_for_each(|resumed| still_to_resume(resumed, request.scope))?;
     let groups = reload::if_needed(&systemd, groups, request).await?;
     let rolls = rolls(&groups, request)?;
     let mut orders = Orders::take(request.is_attended).map_err(no_signals)?;
@@ -121,6 +131,21 @@ async fn lock(
     match locks.iter().any(|lock| lock.had_to_wait) {
         true => Ok((locks, choose(systemd, request).await?)),
         false => Ok((locks, groups)),
+    }
+}
+
+/// Whoever waited for the lock to go on with a roll may find that another did.
+fn still_to_resume(resumed: &Resumed, scope: Scope) -> Result<(), Error> {
+    let Resumed { group, number } = resumed;
+    // A log that cannot be read cannot be written either, and that is refused next.
+    let numbers = Shelf::of(scope, group).numbers().unwrap_or_default();
+    match numbers.last() {
+        Some(last) if last > number => Err(Error::Refused(format!(
+            "another went on with roll {number} of {group} meanwhile; nothing was touched\n  \
+             next: rollctl status {}{group}",
+            scope.flag(),
+        ))),
+        _ => Ok(()),
     }
 }
 

@@ -29,11 +29,20 @@ impl Terminal {
         Self::typed(stage, options, |command| format!("set -m; {command} & wait $!"))
     }
 
+    /// `rollctl attach --user q`, typed there while the first roll is under way.
+    pub fn attach(stage: &Stage) -> Self {
+        Self::typing(stage, 1, &["attach", "--user", "q"], |command| command.to_owned())
+    }
+
     fn typed(stage: &Stage, options: &[&str], how: fn(&str) -> String) -> Self {
-        let dir = stage.lab.dir().join("state/rollctl/q");
-        let number = std::fs::read_dir(&dir).map_or(0, Iterator::count) + 1;
-        let notes = stage.lab.dir().join(format!("terminal-{number}"));
-        let words = [&[env!("CARGO_BIN_EXE_rollctl"), "restart", "--user", "q"], options].concat();
+        let logs = std::fs::read_dir(logs(stage)).map_or(0, Iterator::count);
+        Self::typing(stage, logs + 1, &[&["restart", "--user", "q"], options].concat(), how)
+    }
+
+    fn typing(stage: &Stage, number: usize, words: &[&str], how: fn(&str) -> String) -> Self {
+        let log = logs(stage).join(format!("{number:06}.jsonl"));
+        let notes = stage.lab.dir().join(format!("terminal-{}-{number}", words[0]));
+        let words = [&[env!("CARGO_BIN_EXE_rollctl")], words].concat();
         let quoted = words.iter().map(|word| format!("'{}'", word.replace('\'', "'\\''")));
         let (note, roll) = (notes.display(), how(&quoted.collect::<Vec<_>>().join(" ")));
         // Ctrl-C is for every process of the terminal, and not every shell survives it.
@@ -44,7 +53,7 @@ impl Terminal {
         script.args(["--quiet", "--command", &typed, "/dev/null"]);
         script.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
         let child = script.spawn().unwrap();
-        Self { child, log: dir.join(format!("{number:06}.jsonl")), notes, seen: 0 }
+        Self { child, log, notes, seen: 0 }
     }
 
     /// Waits until the log has it.
@@ -90,6 +99,10 @@ impl Terminal {
         assert_eq!(lines[1], status.to_string(), "{:#?}", self.events());
         assert_eq!(lines[0], lines[2], "the terminal was not given back");
     }
+}
+
+fn logs(stage: &Stage) -> PathBuf {
+    stage.lab.dir().join("state/rollctl/q")
 }
 
 impl Drop for Terminal {

@@ -20,7 +20,7 @@ pub(crate) struct Watch {
     touched: BTreeSet<usize>,
     /// Touched when they were not up, as far as could be known.
     were_down: BTreeSet<usize>,
-    /// Touched, or a hook was run for it.
+    /// Touched, taken as started, or a hook was run for it.
     begun: BTreeSet<usize>,
     serving: BTreeSet<usize>,
     /// Failed, and to be stopped for good.
@@ -112,6 +112,10 @@ impl Watch {
                 let came_up_now = |unit: &Unit| unit.up_since.is_some_and(|at| !is_old_news(at));
                 let was_up = |unit: &Unit| unit.state.active.is_up() && !came_up_now(unit);
                 self.up_at_batch = world.units.iter().map(was_up).collect();
+            }
+            // Also one that came up by itself when its turn had come: it is in hand.
+            Record::PhaseChanged { instance, phase: Phase::Starting, .. } => {
+                self.begins(Slot(self.place(instance)));
             }
             Record::PhaseChanged { instance, phase: Phase::Serving, .. } => {
                 let slot = self.place(instance);

@@ -10,6 +10,7 @@ use super::order::order;
 use crate::ctl::control::Command;
 use crate::ctl::look::{Fate, Look};
 use crate::ctl::report::say;
+use crate::ctl::restart::Resumed;
 use crate::ctl::{self, Error, ExitStatus, Output, is_attended};
 use crate::span::Span;
 
@@ -82,7 +83,7 @@ async fn go_on(args: &ResumeArgs, look: &Look) -> Result<ExitStatus, Error> {
     request.output = args.output();
     request.is_attended = request.output == Output::Told && is_attended();
     request.command.clone_from(&header.command);
-    request.resumes = Some(header.number);
+    request.resumes = Some(Resumed { group: header.group.clone(), number: header.number });
     ctl::restart(&request).await
 }
 

@@ -35,6 +35,12 @@ pub enum Command {
     Longer,
     /// Wait shorter between two batches.
     Shorter,
+    /// The one in doubt serves.
+    Accept,
+    /// The one in doubt has failed.
+    Reject,
+    /// Ask the one in doubt again.
+    Retry,
 }
 
 /// What is answered once an order holds.

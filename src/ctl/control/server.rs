@@ -13,13 +13,14 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::{Answer, Command, path};
-use crate::ctl::keys::PAUSE_STEP;
 use crate::ctl::orders::{Acknowledge, Order};
 use crate::ctl::scope::Scope;
 use crate::ctl::user::name_of;
-use crate::roll::Event;
+use crate::roll::{Decision, Event};
 
 const LINE_LIMIT: u64 = 1000;
+/// By how much [`Command::Longer`] and [`Command::Shorter`] change the pause.
+const PAUSE_STEP: Duration = Duration::from_secs(5);
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A socket that takes orders; gone when dropped, or when the process is.
@@ -110,6 +111,9 @@ impl Command {
             Self::Abort => Event::Abort { by },
             Self::Longer => Event::Longer(PAUSE_STEP),
             Self::Shorter => Event::Shorter(PAUSE_STEP),
+            Self::Accept => Event::Decided(Decision::Accept),
+            Self::Reject => Event::Decided(Decision::Reject),
+            Self::Retry => Event::Decided(Decision::Retry),
         }
     }
 }

@@ -35,8 +35,10 @@ impl Driver<'_> {
 
     pub(super) fn arm(&mut self, slot: Slot, guard: Guard, within: Duration) {
         let (systemd, unit) = (self.systemd.clone(), self.unit(slot));
+        let dependents = self.dependents.get(&unit).into_iter().flatten();
+        let others: Vec<String> = dependents.map(|it| it.unit.clone()).collect();
         self.spawn(async move {
-            match systemd.arm(guard, &unit, within).await {
+            match systemd.arm(guard, &unit, &others, within).await {
                 Ok(()) => Some(Event::Armed { slot, guard }),
                 Err(error @ CallError::Refused { .. }) => {
                     Some(Event::NotArmed { slot, guard, why: error.to_string() })

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::dependents::Dependent;
+use crate::ctl::outdated::Started;
 use crate::ctl::policy::UnitFiles;
 use crate::ctl::systemd::{Half, News, Properties};
 use crate::ctl::unit_name::UnitName;
@@ -42,8 +43,8 @@ pub struct Instance {
     pub since: Option<u64>,
     /// Memory in use, in bytes.
     pub memory: Option<u64>,
-    /// When its main process was started, likewise.
-    pub started: Option<u64>,
+    /// When its main process was started.
+    pub started: Option<Started>,
     /// Those that are up and go down with it.
     pub dependents: Vec<Dependent>,
     /// The programs that it runs, and their scripts.
@@ -69,7 +70,6 @@ impl Instance {
         if let Some(own) = own {
             News::new(Half::Service, own.state()).put_into(&mut state);
         }
-        let moment = |of: &Properties, name| of.number(name).filter(|time| *time > 0);
         Self {
             // A unit has many names; jobs and the journal know it by this one.
             unit: UnitName::new(Some(head.text("Id")).filter(|id| !id.is_empty()).unwrap_or(unit)),
@@ -78,7 +78,7 @@ impl Instance {
             sockets: sockets.collect(),
             start_limit_interval: head.span("StartLimitIntervalUSec").unwrap_or(LONGEST),
             needs_reload: head.flag("NeedDaemonReload"),
-            since: moment(head, "StateChangeTimestamp"),
+            since: head.number("StateChangeTimestamp").filter(|time| *time > 0),
             dependents: Dependent::all_of(head),
             files: head.files(),
             is_masked: head.text("LoadState") == "masked",
@@ -88,7 +88,7 @@ impl Instance {
             runtime_directories: settings.texts("RuntimeDirectory"),
             timeouts: (settings.span("TimeoutStopUSec"), settings.span("TimeoutStartUSec")),
             memory: own.and_then(|own| own.number("MemoryCurrent")),
-            started: own.and_then(|own| moment(own, "ExecMainStartTimestamp")),
+            started: own.and_then(started),
             programs: own.map(programs).unwrap_or_default(),
         }
     }
@@ -131,6 +131,11 @@ impl Instance {
         let longer = max(stop.unwrap_or(LONGEST), start.unwrap_or(LONGEST));
         longer.saturating_add(MARGIN).min(LONGEST)
     }
+}
+
+fn started(of: &Properties) -> Option<Started> {
+    let realtime = of.number("ExecMainStartTimestamp").filter(|time| *time > 0)?;
+    Some(Started { realtime, monotonic: of.number("ExecMainStartTimestampMonotonic")? })
 }
 
 /// An interpreter is told its script first.

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! rollctl-guard-…-worker@1.timer ─► rollctl-guard-…-worker@1.service ─Wants─► worker@1.service
+//!                                                                      └───► what went down with it
 //! ```
 //!
 //! A transient timer can start no unit but the service of its own name (measured on systemd 252),
@@ -23,7 +24,7 @@ const TRY_AGAIN: Duration = Duration::from_millis(50);
 type Setting<'a> = (&'static str, Variant<'a>);
 
 impl Systemd {
-    /// Has the unit started so long from now, unless it is disarmed.
+    /// Has the unit started so long from now, and the others with it, unless it is disarmed.
     ///
     /// # Errors
     ///
@@ -32,11 +33,12 @@ impl Systemd {
         &self,
         guard: Guard,
         unit: &str,
+        others: &[String],
         within: Duration,
     ) -> Result<(), CallError> {
         let name = name_of(guard, unit);
         for _ in 0..TRIES {
-            match self.start_timer(&name, unit, within).await {
+            match self.start_timer(&name, unit, others, within).await {
                 Err(CallError::Refused { name: error, .. }) if error.ends_with(".UnitExists") => {
                     self.stop_timer(&name).await;
                     sleep(TRY_AGAIN).await;
@@ -44,7 +46,7 @@ impl Systemd {
                 result => return result,
             }
         }
-        self.start_timer(&name, unit, within).await
+        self.start_timer(&name, unit, others, within).await
     }
 
     /// The unit's guards are not needed any more. One that stays does no harm: it starts what is
@@ -55,7 +57,13 @@ impl Systemd {
         }
     }
 
-    async fn start_timer(&self, name: &str, unit: &str, within: Duration) -> Result<(), CallError> {
+    async fn start_timer(
+        &self,
+        name: &str,
+        unit: &str,
+        others: &[String],
+        within: Duration,
+    ) -> Result<(), CallError> {
         let micros: u64 = within.as_micros().try_into().unwrap_or(u64::MAX);
         let text = format!("Starts {unit}, should rollctl not come back");
         let timer: Vec<Setting<'_>> = vec![
@@ -67,11 +75,13 @@ impl Systemd {
             // a timer that is armed during the stop begins when the unit is down.
             ("After", Variant::new(vec![unit])),
         ];
+        let others = others.iter().map(String::as_str);
+        let wanted: Vec<&str> = std::iter::once(unit).chain(others).collect();
         let nothing = vec![("/bin/true", vec!["/bin/true"], false)];
         let service: Vec<Setting<'_>> = vec![
             ("Description", Variant::new(text.as_str())),
             ("Type", Variant::new("oneshot")),
-            ("Wants", Variant::new(vec![unit])),
+            ("Wants", Variant::new(wanted)),
             ("CollectMode", Variant::new("inactive-or-failed")),
             ("ExecStart", Variant::new(nothing)),
         ];
