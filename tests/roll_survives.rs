@@ -3,7 +3,7 @@
 
 mod roll_support;
 
-use roll_support::{Stage, four, release, wait_until};
+use roll_support::{Clock, Stage, four, release, wait_until};
 use rustix::process::Signal;
 
 const TEMPLATE: &str = "worker@.service";
@@ -132,6 +132,29 @@ fn after_a_reboot_the_roll_is_overtaken() {
     let before = next.runs();
     next.resume(&["q"]).exits_with(5).says("overtaken by a reboot").says("q --outdated");
     assert_eq!(next.runs(), before);
+}
+
+#[test]
+fn a_clock_that_is_set_changes_nothing() {
+    let stage = Stage::queue(&["1", "2", "3"]);
+    let Some(clock) = Clock::of(&stage) else { return };
+    let before = stage.runs();
+    let mut rollctl = stage.rollctl();
+    clock.give_to(&mut rollctl);
+    let mut roll = stage.begin_as(rollctl, "restart", &["q", "--observe", "1s", "--pause", "1s"]);
+    roll.until("q@1.service", "observing");
+    clock.set("+1d");
+    roll.until("q@2.service", "observing");
+    clock.set("-2d");
+    let rolled = roll.end().exits_with(0);
+    stage.all_are_new_since(&before);
+    let of = |at: usize, field: &str| rolled.events[at][field].clone();
+    let (last, elapsed) = (rolled.events.len() - 1, |at| of(at, "elapsed").as_f64().unwrap());
+    assert!(of(last, "time").as_str() < of(0, "time").as_str(), "its clock was not set");
+    assert!((1..=last).all(|at| elapsed(at) >= elapsed(at - 1)), "{:#?}", rolled.events);
+    assert!((5.0..30.0).contains(&elapsed(last)), "{}", elapsed(last));
+    let status = stage.prints("status", &["q"]);
+    assert!(status.contains("q: roll 1 is done: 3 of 3 are new and serving"), "{status}");
 }
 
 #[test]

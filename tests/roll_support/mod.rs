@@ -9,6 +9,7 @@
 #![allow(dead_code, unreachable_pub, unused_imports)]
 
 mod clients;
+mod clock;
 mod health;
 mod rolling;
 mod script;
@@ -21,6 +22,7 @@ use std::time::{Duration, Instant};
 use rollctl::lab::{GroupPlan, Lab};
 
 pub use clients::Clients;
+pub use clock::Clock;
 pub use health::{HealthServer, answer_at, get};
 pub use rolling::{Rolled, Rolling};
 pub use script::{Script, is_alive};
@@ -124,9 +126,13 @@ impl Stage {
 
     /// `rollctl VERB --user --json ARGUMENTS…`.
     pub fn begin(&self, verb: &str, arguments: &[&str]) -> Rolling {
-        let mut command = self.rollctl();
-        command.args([verb, "--user", "--json"]).args(arguments);
-        Rolling::begin(command)
+        self.begin_as(self.rollctl(), verb, arguments)
+    }
+
+    /// The same by this `rollctl`.
+    pub fn begin_as(&self, mut rollctl: Command, verb: &str, arguments: &[&str]) -> Rolling {
+        rollctl.args([verb, "--user", "--json"]).args(arguments);
+        Rolling::begin(rollctl)
     }
 
     /// `rollctl VERB --user ARGUMENTS…` as a unit of the lab: where systemd may see other files.

@@ -113,9 +113,9 @@ impl Watch {
                 let was_up = |unit: &Unit| unit.state.active.is_up() && !came_up_now(unit);
                 self.up_at_batch = world.units.iter().map(was_up).collect();
             }
-            // Also one that came up by itself when its turn had come: it is in hand.
-            Record::PhaseChanged { instance, phase: Phase::Starting, .. } => {
-                self.begins(Slot(self.place(instance)));
+            // One that came up by itself when its turn had come is in hand, too.
+            Record::PhaseChanged { instance, phase: Phase::Starting, .. } if !self.winding_down => {
+                self.begun.insert(self.place(instance));
             }
             Record::PhaseChanged { instance, phase: Phase::Serving, .. } => {
                 let slot = self.place(instance);
