@@ -60,6 +60,6 @@ pub use policy::{
 pub use report::{Ending, Output, Report};
 pub use restart::{Request, Resumed, restart};
 pub use scope::Scope;
-pub use select::{Dependent, Depth, Group, Instance, LeftOut, Socket, all_groups, select};
+pub use select::{Dependent, Depth, Group, Instance, LeftOut, Service, Socket, all_groups, select};
 pub use systemd::{CallError, Heard, Properties, Systemd, UnitFile, Watch, Wish};
 pub use unit_name::{UnitName, natural};

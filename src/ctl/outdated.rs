@@ -21,13 +21,13 @@ impl Group {
 
 /// One that is down is, for it would start what is on disk now.
 fn is_outdated(instance: &Instance) -> bool {
-    let Some(started) = instance.started.filter(|_| instance.state.active.is_up()) else {
+    let Some(started) = instance.service.started.filter(|_| instance.state.active.is_up()) else {
         return true;
     };
     let started = started.at_the_earliest(Clocks::now());
     let units = instance.files.fragment.iter().chain(&instance.files.drop_ins);
     let changed_since = |file: &PathBuf| changed(file) > Some(started);
-    instance.needs_reload || units.chain(&instance.programs).any(changed_since)
+    instance.needs_reload || units.chain(&instance.service.programs).any(changed_since)
 }
 
 /// When a process was started, in microseconds of two clocks.

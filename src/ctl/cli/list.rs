@@ -64,7 +64,7 @@ async fn row(scope: Scope, instance: &Instance) -> [String; 8] {
         instance.since.map_or_else(none, ago),
         state.main_pid.map_or_else(none, |pid| pid.to_string()),
         state.restarts.to_string(),
-        instance.memory.map_or_else(none, bytes),
+        instance.service.memory.map_or_else(none, bytes),
         version,
         health,
     ]

@@ -55,10 +55,10 @@ impl Known {
         self.asked.insert(ticket, self.signals);
     }
 
-    /// A question about one instance is answered.
-    pub(super) fn learns(&mut self, ticket: Ticket, slot: Slot, state: &UnitState) {
+    /// A question about one instance is answered; false if it changed since it was asked.
+    pub(super) fn learns(&mut self, ticket: Ticket, slot: Slot, state: &UnitState) -> bool {
         let asked = self.asked.remove(&ticket);
-        self.keeps(asked, slot, state);
+        self.keeps(asked, slot, state)
     }
 
     /// The question about the group is answered.
@@ -72,11 +72,13 @@ impl Known {
     }
 
     /// A signal that came since it was asked may be about something later.
-    fn keeps(&mut self, asked: Option<u64>, slot: Slot, state: &UnitState) {
+    fn keeps(&mut self, asked: Option<u64>, slot: Slot, state: &UnitState) -> bool {
         let changed = self.changed.get(&slot).copied().unwrap_or_default();
-        if asked.is_some_and(|asked| changed <= asked) {
+        let is_news = asked.is_some_and(|asked| changed <= asked);
+        if is_news {
             self.instances.insert(slot, Instance::whole(state.clone()));
         }
+        is_news
     }
 
     /// A signal says that something changed; without news, it does not say what it is now.

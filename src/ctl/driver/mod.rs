@@ -31,7 +31,7 @@ use crate::ctl::orders::{Acknowledge, Orders};
 use crate::ctl::report::Report;
 use crate::ctl::select::Dependent;
 use crate::ctl::systemd::{CallError, Heard, Row, Systemd, Watch, Wish, object_path};
-use crate::roll::{Action, Event, Moment, Outcome, Plan, Roll, Slot, Ticket};
+use crate::roll::{Action, Event, Moment, Outcome, Plan, Roll, Slot, Ticket, UnitState};
 use known::Known;
 use ledger::Ledger;
 
@@ -77,6 +77,8 @@ enum Happening {
     Answer(Option<Event>),
     /// What a list says of those that the heart has asked for.
     Units { asked: Vec<(Slot, Ticket)>, rows: HashMap<String, Row> },
+    /// What one of them is, read piece by piece.
+    Pieces { slot: Slot, ticket: Ticket, state: UnitState },
     /// What a list says of the group.
     Group { ticket: Ticket, rows: HashMap<String, Row> },
     /// The way back to systemd ended, well or not.
@@ -213,6 +215,7 @@ impl<'a> Driver<'a> {
         self.hear_all_that_is_ready();
         match happening {
             Happening::Units { asked, rows } => self.take_units(asked, &rows),
+            Happening::Pieces { slot, ticket, state } => self.take_pieces(slot, ticket, state),
             Happening::Group { ticket, rows } => self.take_group(ticket, &rows),
             Happening::Answer(event) => {
                 event.iter().for_each(|event| self.learn(event));
@@ -224,7 +227,7 @@ impl<'a> Driver<'a> {
 
     fn learn(&mut self, event: &Event) {
         match event {
-            Event::Unit { slot, ticket, state } => self.known.learns(*ticket, *slot, state),
+            Event::Unit { slot, ticket, state } => _ = self.known.learns(*ticket, *slot, state),
             Event::Group { ticket, state } => self.known.learns_of_all(*ticket, &state.members),
             _ => {}
         }

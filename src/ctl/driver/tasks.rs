@@ -85,18 +85,40 @@ impl Driver<'_> {
         }));
     }
 
-    /// Whoever is not known well enough is read whole.
+    /// Whoever is not known well enough is read.
     pub(super) fn take_units(&mut self, asked: Vec<(Slot, Ticket)>, rows: &HashMap<String, Row>) {
         for (slot, ticket) in asked {
-            let row = rows.get(&self.roll.plan().member(slot).unit);
-            match row.and_then(|row| self.known.state(slot, row)) {
+            let Some(row) = rows.get(&self.roll.plan().member(slot).unit) else {
+                self.read_whole(slot, ticket);
+                continue;
+            };
+            match self.known.state(slot, row) {
                 Some(state) => self.events.push_back(Event::Unit { slot, ticket, state }),
-                None => self.read_unit(slot, ticket),
+                None => self.read_the_rest(slot, ticket, row.clone()),
             }
         }
     }
 
-    fn read_unit(&mut self, slot: Slot, ticket: Ticket) {
+    fn read_the_rest(&mut self, slot: Slot, ticket: Ticket, row: Row) {
+        self.known.asks(ticket);
+        let (systemd, unit) = (self.systemd.clone(), self.unit(slot));
+        self.tasks.push(Box::pin(async move {
+            match systemd.state(&unit, &row).await {
+                Ok(state) => Happening::Pieces { slot, ticket, state },
+                Err(_) => Happening::Answer(None),
+            }
+        }));
+    }
+
+    /// What changed while it was read has pieces of before and after.
+    pub(super) fn take_pieces(&mut self, slot: Slot, ticket: Ticket, state: UnitState) {
+        match self.known.learns(ticket, slot, &state) {
+            true => self.events.push_back(Event::Unit { slot, ticket, state }),
+            false => self.read_whole(slot, ticket),
+        }
+    }
+
+    fn read_whole(&mut self, slot: Slot, ticket: Ticket) {
         self.known.asks(ticket);
         let (systemd, unit) = (self.systemd.clone(), self.unit(slot));
         self.spawn(async move {

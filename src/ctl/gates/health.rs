@@ -222,7 +222,7 @@ fn admin_socket(scope: Scope, instance: &Instance) -> Option<PathBuf> {
     let instance_name = instance.unit.instance();
     // One directory for all would be a sibling's as well.
     let is_own = |directory: &&String| directory.contains(instance_name);
-    let directory = instance.runtime_directories.iter().find(is_own)?;
+    let directory = instance.service.runtime_directories.iter().find(is_own)?;
     Some(scope.runtime_dir().join(directory).join("admin.sock"))
 }
 

@@ -12,6 +12,7 @@ mod dependents;
 mod group;
 mod instance;
 mod reading;
+mod service;
 
 use super::error::Error;
 use super::pattern::{InstancePattern, Wanted};
@@ -24,6 +25,7 @@ pub(super) use dependents::bring_back;
 pub use group::{Group, LeftOut, Socket};
 pub use instance::Instance;
 pub use reading::Depth;
+pub use service::Service;
 
 /// The groups that the patterns mean, in the order in which they were named.
 ///

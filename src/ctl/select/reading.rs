@@ -13,6 +13,7 @@ use std::collections::HashMap;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 
 use super::instance::Instance;
+use super::service::Service;
 use crate::ctl::error::Error;
 use crate::ctl::policy::UnitFiles;
 use crate::ctl::systemd::{AT_ONCE, Half, Properties, Systemd};
@@ -39,48 +40,53 @@ pub(super) async fn read_all(
     depth: Depth,
     units: &[Named],
 ) -> Result<Vec<Instance>, Error> {
-    let everyone: Vec<usize> = (0..units.len()).collect();
-    let heads = halves(systemd, Half::Unit, units, &everyone).await?;
-    let mut firsts: HashMap<UnitFiles, usize> = HashMap::new();
-    let first_of = everyone
-        .iter()
-        .map(|at| *firsts.entry(heads[at].files()).or_insert(*at))
-        .collect::<Vec<_>>();
-    let firsts: Vec<usize> = firsts.into_values().collect();
-    let mut tails = halves(systemd, Half::Service, units, &firsts).await?;
+    let heads = units.iter().map(|named| head(systemd, named));
+    let mut all: Vec<Instance> = stream::iter(heads).buffered(AT_ONCE).try_collect().await?;
+    let first_of = firsts(&all);
+    let firsts = (0..all.len()).filter(|at| first_of[*at] == *at);
+    let mut services = services(systemd, units, firsts).await?;
     let needs_its_own = |at: &usize| {
-        let is_its_own = depth == Depth::Whole || depends(&heads[at], &tails[&first_of[*at]]);
-        is_its_own && !tails.contains_key(at)
+        let speaks_of_it = || depends(&all[*at], &services[&first_of[*at]]);
+        first_of[*at] != *at && (depth == Depth::Whole || speaks_of_it())
     };
-    let others: Vec<usize> = everyone.iter().copied().filter(needs_its_own).collect();
-    tails.extend(halves(systemd, Half::Service, units, &others).await?);
-    let instance = |(at, (unit, is_pulled)): (usize, &Named)| {
-        let (head, own) = (&heads[&at], tails.get(&at));
-        let settings = own.unwrap_or(&tails[&first_of[at]]);
-        Instance::from_properties(unit, *is_pulled, head, settings, own)
-    };
-    Ok(units.iter().enumerate().map(instance).collect())
+    let others: Vec<usize> = (0..all.len()).filter(needs_its_own).collect();
+    services.extend(self::services(systemd, units, others).await?);
+    for (at, instance) in all.iter_mut().enumerate() {
+        let own = services.get(&at).cloned();
+        instance.is_service(own.unwrap_or_else(|| services[&first_of[at]].settings()));
+    }
+    Ok(all)
+}
+
+/// Which is the first that was read from the same files, for each.
+fn firsts(all: &[Instance]) -> Vec<usize> {
+    let mut firsts: HashMap<&UnitFiles, usize> = HashMap::new();
+    let places = all.iter().enumerate();
+    places.map(|(at, it)| *firsts.entry(&it.files).or_insert(at)).collect()
 }
 
 /// Whether a roll needs to know something of this instance that its files do not tell: where it
 /// says how it is, which process has its socket.
-fn depends(head: &Properties, settings: &Properties) -> bool {
-    let has_socket = head.texts("TriggeredBy").iter().any(|unit| unit.ends_with(".socket"));
-    has_socket || !settings.texts("RuntimeDirectory").is_empty()
+fn depends(instance: &Instance, settings: &Service) -> bool {
+    !instance.sockets.is_empty() || !settings.runtime_directories.is_empty()
 }
 
-async fn halves(
+async fn head(systemd: &Systemd, (unit, is_pulled): &Named) -> Result<Instance, Error> {
+    Ok(Instance::of_unit(unit, *is_pulled, &half(systemd, unit, Half::Unit).await?))
+}
+
+async fn services(
     systemd: &Systemd,
-    half: Half,
     units: &[Named],
-    which: &[usize],
-) -> Result<HashMap<usize, Properties>, Error> {
+    which: impl IntoIterator<Item = usize>,
+) -> Result<HashMap<usize, Service>, Error> {
     let read = |at: usize| async move {
-        let unit = &units[at].0;
-        let properties = systemd.half(unit, half).await.map_err(|error| {
-            Error::systemd(format!("cannot read {unit}"), error, systemd.scope())
-        })?;
-        Ok((at, properties))
+        Ok((at, Service::of(&half(systemd, &units[at].0, Half::Service).await?)))
     };
-    stream::iter(which.iter().copied().map(read)).buffer_unordered(AT_ONCE).try_collect().await
+    stream::iter(which.into_iter().map(read)).buffer_unordered(AT_ONCE).try_collect().await
+}
+
+async fn half(systemd: &Systemd, unit: &str, half: Half) -> Result<Properties, Error> {
+    let read = systemd.half(unit, half).await;
+    read.map_err(|error| Error::systemd(format!("cannot read {unit}"), error, systemd.scope()))
 }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 
+use futures_util::future::try_join_all;
 use zbus::{OwnedObjectPath, OwnedVariant};
 
 use super::bus::{CallError, MANAGER, MANAGER_PATH, Systemd, UNITS_PATH};
@@ -142,6 +143,38 @@ impl Systemd {
         half: Half,
     ) -> Result<Properties, CallError> {
         self.properties_of(&object_path(unit), half.interface()).await
+    }
+
+    /// What a service is doing whose row in the list is this: the few properties that are not in it.
+    /// One that changes meanwhile is told of by a signal.
+    ///
+    /// # Errors
+    ///
+    /// When systemd does not answer, or refuses.
+    pub(in crate::ctl) async fn state(
+        &self,
+        unit: &str,
+        row: &Row,
+    ) -> Result<UnitState, CallError> {
+        let path = object_path(unit);
+        let halves = [Half::Unit, Half::Service];
+        let names = halves
+            .into_iter()
+            .flat_map(|half| half.beside_the_list().iter().map(move |it| (half, it)));
+        let properties = try_join_all(names.map(|(half, name)| self.property(&path, half, name)));
+        let state = Properties::new(properties.await?.into_iter().collect()).state();
+        Ok(UnitState { active: row.active, sub: row.sub.clone(), job: row.job, ..state })
+    }
+
+    async fn property(
+        &self,
+        path: &str,
+        half: Half,
+        name: &str,
+    ) -> Result<(String, OwnedVariant), CallError> {
+        let get = "org.freedesktop.DBus.Properties";
+        let reply = self.call(path, get, "Get", &(half.interface(), name)).await?;
+        Ok((name.to_owned(), reply.body().deserialize()?))
     }
 
     /// systemd loads a unit by its path.

@@ -83,8 +83,16 @@ impl Half {
 
     fn properties(self) -> [&'static str; 4] {
         match self {
-            Self::Unit => ["ActiveState", "SubState", "InvocationID", "Job"],
+            Self::Unit => ["ActiveState", "SubState", "Job", "InvocationID"],
             Self::Service => ["NRestarts", "MainPID", "StatusText", "Result"],
+        }
+    }
+
+    /// Those that are not in the list of units.
+    pub(super) fn beside_the_list(self) -> &'static [&'static str] {
+        match self {
+            Self::Unit => &["InvocationID"],
+            Self::Service => &["NRestarts", "MainPID", "StatusText", "Result"],
         }
     }
 }

@@ -77,15 +77,18 @@ impl Instance {
         }
     }
 
+    /// It may have been read last long ago.
+    pub(super) fn accept(&mut self, run: Run, cx: &mut Context) {
+        self.step = Step::Accepted { run };
+        self.look_afresh(cx);
+    }
+
     pub(in crate::roll) fn decided(&mut self, decision: Decision, cx: &mut Context) {
         let Step::Doubting { run, watched, text, .. } = &self.step else { return };
         let (run, watched, last) = (*run, *watched, text.clone());
         self.deadline = cx.now + self.health_timeout();
         match decision {
-            Decision::Accept if watched => {
-                self.step = Step::Accepted { run };
-                self.look_afresh(cx);
-            }
+            Decision::Accept if watched => self.accept(run, cx),
             Decision::Accept => self.passed(run, watched, cx),
             Decision::Retry => self.ask_the_gates(run, watched, cx),
             Decision::Reject => self.fail(Failure::Rejected { last }, cx),

@@ -88,7 +88,7 @@ enum Step {
     Proving { run: Run, watched: bool, asked: Option<Asked>, again: Moment, wait: Duration },
     /// The check cannot tell, and a person is asked.
     Doubting { run: Run, watched: bool, since: Moment, text: String },
-    /// A person has taken it for healthy, long after it was read last: it is read once more.
+    /// It is taken for healthy though no gate has just said so: it is read once more.
     Accepted { run: Run },
     /// A hook of the administrator's is at work; `run`: the one that passed the gates.
     Hooking { hook: Hook, ticket: Ticket, run: Option<Run>, began: Moment },

@@ -225,7 +225,7 @@ impl Instance {
                 self.last_verdict = Some(why);
             }
             // The group's sockets are down, and it is none the worse: the roll will find out.
-            Verdict::NoSocket(_) if is_watched => self.serve(cx),
+            Verdict::NoSocket(_) if is_watched => self.accept(run, cx),
             Verdict::NoSocket(what) => self.fail(Failure::NoSocket { what }, cx),
         }
     }

@@ -1,0 +1,57 @@
+//! The service half of an instance.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::ctl::outdated::Started;
+use crate::ctl::systemd::{Half, News, Properties};
+
+/// What an instance is as a service: settings from its files, and what depends on the instance.
+#[derive(Clone, Debug, Default)]
+pub struct Service {
+    /// `Type=`: `notify`, `simple`, …
+    pub kind: String,
+    /// Its own timeouts to stop and to start; `None` is for ever.
+    pub timeouts: (Option<Duration>, Option<Duration>),
+    /// Its `RuntimeDirectory=`s, below the manager's runtime directory.
+    pub runtime_directories: Vec<String>,
+    /// Memory in use, in bytes.
+    pub memory: Option<u64>,
+    /// When its main process was started.
+    pub started: Option<Started>,
+    /// The programs that it runs, and their scripts.
+    pub programs: Vec<PathBuf>,
+    /// Its half of the unit's state.
+    pub(super) news: Option<News>,
+}
+
+impl Service {
+    pub(super) fn of(of: &Properties) -> Self {
+        Self {
+            kind: of.text("Type").to_owned(),
+            timeouts: (of.span("TimeoutStopUSec"), of.span("TimeoutStartUSec")),
+            runtime_directories: of.texts("RuntimeDirectory"),
+            memory: of.number("MemoryCurrent"),
+            started: started(of),
+            programs: programs(of),
+            news: Some(News::new(Half::Service, of.state())),
+        }
+    }
+
+    /// What holds for every instance that was read from the same files.
+    pub(super) fn settings(&self) -> Self {
+        Self { kind: self.kind.clone(), timeouts: self.timeouts, ..Self::default() }
+    }
+}
+
+fn started(of: &Properties) -> Option<Started> {
+    let realtime = of.number("ExecMainStartTimestamp").filter(|time| *time > 0)?;
+    Some(Started { realtime, monotonic: of.number("ExecMainStartTimestampMonotonic")? })
+}
+
+/// An interpreter is told its script first.
+fn programs(of: &Properties) -> Vec<PathBuf> {
+    let script =
+        |words: Vec<String>| words.into_iter().take(2).filter(|word| word.starts_with('/'));
+    of.commands("ExecStart").into_iter().flat_map(script).map(PathBuf::from).collect()
+}
