@@ -14,6 +14,9 @@ const CATALOG: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/packaging/rollctl.ca
 fn a_roll_reads_as_a_story() {
     let stage = Stage::group(four().instances(2));
     stage.systemctl(&["start", "roll@worker"]);
+    wait_until("its end is told", || {
+        entries(&stage).iter().any(|it| it.contains("ROLL_EVENT=roll_ended"))
+    });
     let story = messages(&stage);
     let told = [
         "worker: rolling 2 instances in 2 batches",
@@ -42,7 +45,9 @@ fn one_that_fails_says_what_to_type_next() {
     let stage = Stage::group(four().instances(2));
     stage.change("worker@.service", "50-release", &release("/bin/false", ""));
     stage.lab.systemctl(["start", "roll@worker"]).unwrap_err();
-    wait_until("it is explained", || messages(&stage).iter().any(|it| it.contains("next: ")));
+    wait_until("it is explained", || {
+        messages(&stage).last().is_some_and(|it| it.contains("did not come back"))
+    });
     let entries = entries(&stage);
     let failed = entries.iter().find(|it| it.contains("ROLL_EVENT=instance_failed")).unwrap();
     assert_eq!(field(failed, "PRIORITY"), "3");
@@ -56,6 +61,10 @@ fn every_id_is_explained_by_the_catalog() {
     let stage = Stage::queue(&["1", "2"]);
     let roll = stage.as_unit("restart", &["q", "--observe", "0"]).output().unwrap();
     assert!(roll.status.success(), "{roll:?}");
+    // Written is not yet read, there as in any journal.
+    wait_until("its end is told", || {
+        stage.lab.journal("ROLL_GROUP", "q").iter().any(|it| it.contains("ROLL_EVENT=roll_ended"))
+    });
     let entries = stage.lab.journal("ROLL_GROUP", "q");
     let ids: Vec<&str> = entries.iter().map(|it| field(it, "MESSAGE_ID")).collect();
     let ids: Vec<&str> = ids.into_iter().filter(|id| !id.is_empty()).collect();

@@ -138,6 +138,8 @@ pub(super) struct Instance {
     early_ends: Vec<(JobId, JobResult)>,
     /// The newest job known to be ours; systemd counts them up.
     newest_job: Option<JobId>,
+    /// Our stop is complete, and which job it was is not known: its end may be told at any time.
+    missed_its_stop: bool,
     last_note: String,
     /// What the gates said last, while it does not pass them.
     last_verdict: Option<String>,
@@ -176,6 +178,7 @@ impl Instance {
             run: None,
             early_ends: Vec::new(),
             newest_job: None,
+            missed_its_stop: false,
             last_note: String::new(),
             last_verdict: None,
             is_guarded: false,

@@ -119,7 +119,10 @@ impl Instance {
                     self.enter(Phase::Starting, cx);
                 }
             }
-            Progress::Down => self.hold(cx),
+            Progress::Down => {
+                self.missed_its_stop = work.job.is_none();
+                self.hold(cx);
+            }
             Progress::Up(run) => self.prove(run, cx),
             Progress::StartedEarly => self.was_started_early(cx),
             Progress::Wrong(failure) => self.fail(failure, cx),

@@ -195,7 +195,8 @@ impl Instance {
             Step::Calling(_) => self.early_ends.push((job, result)),
             Step::Working { work, .. } => {
                 // The end of our stop can be told after the start was asked for.
-                let ours = work.job.map_or(Some(job) > self.newest_job, |ours| ours == job);
+                let may_be = Some(job) > self.newest_job && !self.missed_its_stop;
+                let ours = work.job.map_or(may_be, |ours| ours == job);
                 if ours && work.result.is_none() {
                     work.result = Some(result);
                     self.look_afresh(cx);
