@@ -1,6 +1,7 @@
 # make demo   builds, starts 4 workers on a private systemd, restarts them under load, shows the result
 # make test   installs what the tests need (as root), and runs them all
 # make simulate N=1000000   tells the heart of a roll so many random stories
+# make deb rpm   builds the packages, for every distribution since Debian 11 and RHEL 9
 # make install   builds and installs both programs and the units (DESTDIR=, PREFIX=)
 
 CARGO ?= cargo
@@ -14,7 +15,7 @@ FEDORA := systemd dbus-daemon util-linux util-linux-script findutils
 PREFIX ?= /usr
 UNITDIR ?= /usr/lib/systemd/system
 
-.PHONY: help demo test simulate install needs apps
+.PHONY: help demo test simulate install install-files deb rpm needs apps
 help:
 	@sed -n 's/^# make/make/p' Makefile
 
@@ -34,12 +35,36 @@ simulate:
 
 install:
 	$(CARGO) build --locked --release --bins
-	install -D -t $(DESTDIR)$(PREFIX)/bin target/release/rollctl
-	install -D -t $(DESTDIR)$(PREFIX)/libexec/rollctl target/release/worker
+	$(CARGO) run --quiet --locked --release --all-features --example manual -- $(PAGES)
+	cp packaging/man/* $(PAGES)
+	$(MAKE) install-files
+	[ -n "$(DESTDIR)" ] || { systemctl daemon-reload; journalctl --update-catalog; }
+
+# The list of what is installed, for `make install` and for the packages.
+BIN ?= target/release
+PAGES ?= target/pages
+SHARE := $(DESTDIR)$(PREFIX)/share
+ZSHDIR ?= $(PREFIX)/share/zsh/site-functions
+install-files:
+	install -D -t $(DESTDIR)$(PREFIX)/bin $(BIN)/rollctl
+	install -D -t $(DESTDIR)$(PREFIX)/libexec/rollctl $(BIN)/worker packaging/on-upgrade
 	install -D -m 644 -t $(DESTDIR)$(UNITDIR) units/*
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/lib/systemd/catalog packaging/rollctl.catalog
-	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/rollctl README.md CHANGELOG.md
-	[ -n "$(DESTDIR)" ] || { systemctl daemon-reload; journalctl --update-catalog; }
+	install -D -m 644 packaging/rollctl.default $(DESTDIR)/etc/default/rollctl
+	install -D -m 644 packaging/on-upgrade.README $(SHARE)/rollctl/on-upgrade/README
+	install -m 644 /dev/null $(SHARE)/rollctl/on-upgrade/worker
+	install -D -m 644 -t $(SHARE)/man/man1 $(PAGES)/*.1
+	install -D -m 644 -t $(SHARE)/man/man5 $(PAGES)/*.5
+	install -D -m 644 -t $(SHARE)/man/man8 $(PAGES)/*.8
+	install -D -m 644 $(PAGES)/rollctl.bash $(SHARE)/bash-completion/completions/rollctl
+	install -D -m 644 $(PAGES)/_rollctl $(DESTDIR)$(ZSHDIR)/_rollctl
+	install -D -m 644 -t $(SHARE)/fish/vendor_completions.d $(PAGES)/rollctl.fish
+	install -D -m 644 -t $(SHARE)/doc/rollctl README.md CHANGELOG.md docs/architecture.md
+	cp -r packaging/examples $(SHARE)/doc/rollctl
+	chmod -R u=rwX,go=rX $(SHARE)/doc/rollctl
+
+deb rpm:
+	packaging/build $@
 
 # Real apps and balancers for the tests, into target/real; tests say what they miss, in CI they fail.
 apps:

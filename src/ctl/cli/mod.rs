@@ -17,13 +17,18 @@ mod table;
 use std::io::stderr;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 
 use super::control::Command;
 use super::error::Error;
 use super::exit::ExitStatus;
 use super::report::say;
 use args::{Cli, Verb};
+
+/// The command line, for its manual and its completions.
+pub fn command() -> clap::Command {
+    Cli::command()
+}
 
 /// Reads the command line and does what it says.
 pub fn main() -> ExitCode {
