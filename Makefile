@@ -1,5 +1,6 @@
 # make demo   builds, starts 4 workers on a private systemd, restarts them under load, shows the result
 # make test   installs what the tests need (as root), and runs them all
+# make test-machines   the packages on booted machines, Debian 11 to sid (as root)
 # make simulate N=1000000   tells the heart of a roll so many random stories
 # make deb rpm   builds the packages, for every distribution since Debian 11 and RHEL 9
 # make install   builds and installs both programs and the units (DESTDIR=, PREFIX=)
@@ -15,7 +16,7 @@ FEDORA := systemd dbus-daemon util-linux util-linux-script findutils
 PREFIX ?= /usr
 UNITDIR ?= /usr/lib/systemd/system
 
-.PHONY: help demo test simulate install install-files deb rpm needs apps
+.PHONY: help demo test simulate install install-files deb rpm test-machines needs apps
 help:
 	@sed -n 's/^# make/make/p' Makefile
 
@@ -52,7 +53,8 @@ install-files:
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/lib/systemd/catalog packaging/rollctl.catalog
 	install -D -m 644 packaging/rollctl.default $(DESTDIR)/etc/default/rollctl
 	install -D -m 644 packaging/on-upgrade.README $(SHARE)/rollctl/on-upgrade/README
-	install -m 644 /dev/null $(SHARE)/rollctl/on-upgrade/worker
+	echo 'see README' >$(SHARE)/rollctl/on-upgrade/worker
+	chmod 644 $(SHARE)/rollctl/on-upgrade/worker
 	install -D -m 644 -t $(SHARE)/man/man1 $(PAGES)/*.1
 	install -D -m 644 -t $(SHARE)/man/man5 $(PAGES)/*.5
 	install -D -m 644 -t $(SHARE)/man/man8 $(PAGES)/*.8
@@ -65,6 +67,13 @@ install-files:
 
 deb rpm:
 	packaging/build $@
+
+# The packages on real machines: install, roll, upgrade, a bad release, a reboot, remove. As root.
+SUITES ?= bullseye bookworm trixie sid
+test-machines: deb rpm
+	$(CARGO) build --locked --release --features load --example load
+	tests/machines/versions
+	tests/machines/run $(SUITES)
 
 # Real apps and balancers for the tests, into target/real; tests say what they miss, in CI they fail.
 apps:
