@@ -1,14 +1,17 @@
-//! A load of all sorts on a server, until its standard input ends: `load http://127.0.0.1:8080`.
-//! Prints what became of every request; exits with 1 if one was lost.
+//! A load of all sorts on a server, until its standard input ends: `load 127.0.0.1:8080`. Says
+//! `busy` when it is, and what became of every request; exits with 1 if one was lost.
 
 use std::error::Error;
 use std::io::{Read, stdin};
 use std::process::ExitCode;
+use std::thread::sleep;
 use std::time::Duration;
 
 use rollctl::load::{Load, Style, Target};
 
 const THOUGHT: Duration = Duration::from_millis(10);
+/// So many answers, and every client has begun.
+const ENOUGH: u64 = 100;
 /// Nobody is left alone with it.
 const LONGEST: Duration = Duration::from_secs(600);
 
@@ -21,6 +24,10 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
         .clients(4, Style::slow(Duration::from_millis(100)))
         .lasting(LONGEST)
         .start()?;
+    while load.answered() < ENOUGH {
+        sleep(THOUGHT);
+    }
+    println!("busy");
     stdin().read_to_end(&mut Vec::new())?;
     let report = load.stop_and_wait();
     println!("{report}");
