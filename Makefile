@@ -16,7 +16,7 @@ FEDORA := systemd dbus-daemon util-linux util-linux-script findutils
 PREFIX ?= /usr
 UNITDIR ?= /usr/lib/systemd/system
 
-.PHONY: help demo test simulate install install-files deb rpm test-machines needs apps
+.PHONY: help demo test simulate install install-files deb rpm packages-check test-machines needs apps
 help:
 	@sed -n 's/^# make/make/p' Makefile
 
@@ -67,6 +67,10 @@ install-files:
 
 deb rpm:
 	packaging/build $@
+
+# Clean to lintian and rpmlint, for glibc 2.31, reproducible.
+packages-check: deb rpm
+	packaging/check
 
 # The packages on real machines: install, roll, upgrade, a bad release, a reboot, remove. As root.
 SUITES ?= bullseye bookworm trixie sid
