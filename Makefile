@@ -16,7 +16,7 @@ FEDORA := systemd dbus-daemon util-linux util-linux-script findutils
 PREFIX ?= /usr
 UNITDIR ?= /usr/lib/systemd/system
 
-.PHONY: help demo test simulate install install-files deb rpm packages-check test-machines needs apps
+.PHONY: help demo test simulate install install-files deb rpm packages-check test-machines test-machine needs apps
 help:
 	@sed -n 's/^# make/make/p' Makefile
 
@@ -28,6 +28,7 @@ test: needs apps
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-features --all-targets -- -D warnings
 	$(CARGO) test --locked --all-features
+	$(MAKE) test-machine
 	RUSTDOCFLAGS=-Dwarnings $(CARGO) doc --locked --all-features --no-deps
 
 N ?= 1000000
@@ -76,8 +77,12 @@ packages-check: deb rpm
 SUITES ?= bullseye bookworm trixie sid
 test-machines: deb rpm
 	$(CARGO) build --locked --release --features load --example load
-	tests/machines/versions
+	tests/machines/versions target/packages $(CURDIR)/target/$(shell uname -m)-unknown-linux-gnu/release deb rpm
 	tests/machines/run $(SUITES)
+
+# The same of what `cargo test` has built, on one of them.
+test-machine:
+	tests/machines/trial
 
 # Real apps and balancers for the tests, into target/real; tests say what they miss, in CI they fail.
 apps:
