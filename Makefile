@@ -21,7 +21,7 @@ help:
 	@sed -n 's/^# make/make/p' Makefile
 
 demo: needs
-	$(CARGO) build --locked --release --all-features --bins
+	$(CARGO) build --locked --release --all-features --bins --example demo
 	$(CARGO) run --locked --release --all-features --example demo
 
 test: needs apps
