@@ -180,7 +180,7 @@ impl<C> Giver<C> {
 impl<C: Cargo> Giver<C> {
     /// The next message to send, to the taker with the fewest connections. It must come back by
     /// [`Giver::sent`], [`Giver::blocked`] or [`Giver::broken`].
-    pub fn next(&mut self) -> Option<Sending<C>> {
+    pub fn next_message(&mut self) -> Option<Sending<C>> {
         let takers = self.links.values().filter(|link| !link.is_closing).count();
         let size = self.waiting.len().div_ceil(takers.max(1)).min(self.max_batch);
         let size = self.fitting(size);

@@ -55,7 +55,7 @@ pub(crate) async fn serve<A: App>(mut io: Io, mut service: Tracked<A>, mut limit
         service = parts.service;
         // Pipelined behind the last request, so that only hyper has seen it.
         io.put_back(parts.read_buf);
-        match leave(io, &track, verdict).await {
+        match leave(io, &limits, verdict).await {
             Some(again) => io = again,
             None => return,
         }

@@ -122,7 +122,7 @@ impl World {
     pub(crate) fn steps(&self) -> Vec<Step> {
         let mut steps = Vec::new();
         if self.is_giver_there() {
-            if self.giver.clone().next().is_some() {
+            if self.giver.clone().next_message().is_some() {
                 steps.extend([Step::Send, Step::SendBlocked]);
             }
             if self.is_blocked() {
@@ -209,7 +209,7 @@ impl World {
     }
 
     fn send(&mut self, is_blocked: bool) {
-        let Some(sending) = self.giver.next() else { return };
+        let Some(sending) = self.giver.next_message() else { return };
         let conns = sending.batch.iter().map(|parcel| parcel.0).collect();
         let message = Message { seq: sending.seq, conns };
         let other = &mut self.others[sending.link];
