@@ -19,8 +19,8 @@ use super::framing::Framing;
 use super::stream::Stream;
 use super::track::Track;
 
-/// A connection that somebody had for so long was not just passed on.
-const REST: Duration = Duration::from_secs(1);
+/// A connection that was here for so long was not just passed on.
+const STAY: Duration = Duration::from_millis(10);
 
 /// How long a client has to close its side once ours is closed.
 const CLOSE_LIMIT: Duration = Duration::from_secs(2);
@@ -123,7 +123,7 @@ impl Io {
 
     /// How often it will have been passed on when it is now, at once each time.
     pub(crate) fn hops(&self) -> u8 {
-        let recent = self.arrival.filter(|arrival| arrival.at.elapsed() < REST);
+        let recent = self.arrival.filter(|arrival| arrival.at.elapsed() < STAY);
         recent.map_or(0, |arrival| arrival.hops).saturating_add(1)
     }
 
