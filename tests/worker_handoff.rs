@@ -334,6 +334,24 @@ fn a_sibling_that_says_nothing_is_waited_for_and_then_has_it() {
     assert_eq!(&request, b"GET");
 }
 
+#[test]
+fn connections_of_an_app_behind_the_worker_move() {
+    let group = Group::on_tcp();
+    let old = group.joins(Start::in_front(""), "1").ready();
+    let mut client = old.client();
+    is_ok(&client.asks("/counts"));
+    let new = group.joins(Start::in_front(""), "2").ready();
+    client.sends(get("/slow?300"));
+    old.until(BUSY, 1);
+    old.signal(Signal::TERM);
+    let answer = client.reads();
+    is_ok(&answer);
+    assert!(!answer.contains("connection: close"), "{answer}");
+    has_moved(old, 1);
+    is_ok(&client.asks("/counts"));
+    assert_eq!(new.metric(ADOPTED), 1);
+}
+
 /// Both ends of a connection that no worker has accepted.
 fn pair() -> (Client, OwnedFd) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -9,8 +9,8 @@ use super::{Address, DrainMode, DrainStatus, Error};
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Config {
-    /// How long idle connections are still served after SIGTERM, each response saying
-    /// `Connection: close`; after a response that had begun before, from its end
+    /// How long idle connections that no sibling takes are still served after SIGTERM, each response
+    /// saying `Connection: close`; after a response that had begun before, from its end
     /// (`WORKER_LINGER`, default 10 s).
     pub linger: Duration,
     /// When requests still in flight are cut after SIGTERM (`WORKER_DRAIN_TIMEOUT`, default 30 s).

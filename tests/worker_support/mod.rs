@@ -57,8 +57,13 @@ impl Start {
 
     /// A worker that fronts the app of `tests/apps/odd.py`.
     pub fn fronting(options: &str) -> Self {
+        Self::in_front(options).on_tcp()
+    }
+
+    /// The same, on sockets that are still to be given.
+    pub fn in_front(options: &str) -> Self {
         let app = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/apps/odd.py");
-        let mut start = Self::worker().on_tcp().args(options);
+        let mut start = Self::worker().args(options);
         start.args.extend(["--", "python3", app].map(str::to_owned));
         start
     }
