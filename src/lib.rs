@@ -11,6 +11,8 @@ pub mod span;
 pub mod ctl;
 #[cfg(feature = "front")]
 pub mod front;
+#[cfg(feature = "worker")]
+pub mod handoff;
 #[cfg(feature = "lab")]
 pub mod lab;
 #[cfg(feature = "load")]

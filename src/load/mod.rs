@@ -13,6 +13,7 @@ mod book;
 mod class;
 mod client;
 mod connection;
+mod loyal;
 mod paced;
 mod report;
 mod slow;
@@ -32,6 +33,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::{JoinSet, LocalSet};
 
 pub use class::Class;
+pub use loyal::{Loyal, LoyalReport, LoyalRunning, Manner};
 pub use report::{Phase, Report};
 pub use slow::{Slow, SlowEnd, SlowRunning};
 pub use style::{Style, pattern};

@@ -8,16 +8,18 @@ use std::future::poll_fn;
 use std::io;
 use std::net::TcpListener as StdTcp;
 use std::os::unix::net::UnixListener as StdUnix;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use rustix::io::{Errno, ioctl_fionbio};
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinSet;
 
 use super::connections::{Connections, Phase};
+use super::handoff::Adopted;
 use super::inherit::Socket;
 use super::stream::{Peer, Stream};
 use super::{App, Error, connection};
@@ -66,29 +68,63 @@ impl Listener {
     }
 }
 
+/// Where every connection comes in: what serves it, and its entry into the books.
+pub(crate) struct Doorway<F> {
+    app_for: Mutex<F>,
+    connections: Arc<Connections>,
+}
+
+impl<F> Doorway<F> {
+    pub(crate) fn new(app_for: F, connections: &Arc<Connections>) -> Arc<Self> {
+        Arc::new(Self { app_for: Mutex::new(app_for), connections: connections.clone() })
+    }
+
+    /// A poisoned lock only says that some other thread panicked.
+    fn app_for<A>(&self, peer: &Peer) -> A
+    where
+        F: Fn(&Peer) -> A,
+    {
+        (self.app_for.lock().unwrap_or_else(|poisoned| poisoned.into_inner()))(peer)
+    }
+
+    fn enter<A: App>(&self, stream: Stream, peer: Peer, place: OwnedSemaphorePermit)
+    where
+        F: Fn(&Peer) -> A,
+    {
+        self.connections.metrics.accepted.inc();
+        let (app, entry) = (self.app_for(&peer), self.connections.open(place));
+        tokio::spawn(connection::serve(stream, app, entry));
+    }
+
+    /// Takes in what a sibling has handed over.
+    pub(crate) fn adopt<A: App>(&self, adopted: Adopted, place: OwnedSemaphorePermit)
+    where
+        F: Fn(&Peer) -> A,
+    {
+        self.connections.metrics.adopted.inc();
+        // One that is gone knows its peer no more.
+        let Ok(peer) = adopted.stream.peer() else { return };
+        let (app, entry) = (self.app_for(&peer), self.connections.open(place));
+        tokio::spawn(connection::go_on(adopted, app, entry));
+    }
+}
+
 /// Accepts from all `listeners` until it is dropped, which closes our copies of them and nothing
 /// else: a `shutdown()` would end them for every sibling.
 pub(crate) fn start<A: App>(
     listeners: Vec<Listener>,
-    app_for: impl Fn(&Peer) -> A + Send + 'static,
-    connections: &Arc<Connections>,
+    doorway: Arc<Doorway<impl Fn(&Peer) -> A + Send + 'static>>,
 ) -> JoinSet<()> {
-    [accept(listeners, app_for, connections.clone())].into_iter().collect()
+    [accept(listeners, doorway)].into_iter().collect()
 }
 
-async fn accept<A: App>(
-    mut listeners: Vec<Listener>,
-    app_for: impl Fn(&Peer) -> A,
-    connections: Arc<Connections>,
-) {
+async fn accept<A: App>(mut listeners: Vec<Listener>, doorway: Arc<Doorway<impl Fn(&Peer) -> A>>) {
+    let connections = &doorway.connections;
     while connections.phase() == Phase::Serving {
         // A place first: at the limit, clients are left in the queue for the siblings.
         let Ok(place) = connections.room.clone().acquire_owned().await else { return };
         match poll_fn(|cx| poll_any(&listeners, cx)).await {
-            Ok((stream, peer)) => {
-                let (app, entry) = (app_for(&peer), connections.open(place));
-                tokio::spawn(connection::serve(stream, app, entry));
-            }
+            Ok((stream, peer)) => doorway.enter(stream, peer, place),
             Err(error) => bear(&error).await,
         }
         // Nobody goes first twice in a row.

@@ -9,8 +9,8 @@ use super::{Address, DrainMode, DrainStatus, Error};
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Config {
-    /// How long idle connections are still served after SIGTERM, each response saying
-    /// `Connection: close`; after a response that had begun before, from its end
+    /// How long idle connections that no sibling takes are still served after SIGTERM, each response
+    /// saying `Connection: close`; after a response that had begun before, from its end
     /// (`WORKER_LINGER`, default 10 s).
     pub linger: Duration,
     /// When requests still in flight are cut after SIGTERM (`WORKER_DRAIN_TIMEOUT`, default 30 s).
@@ -33,6 +33,9 @@ pub struct Config {
     pub admin: Option<Address>,
     /// What to bind when systemd passed no socket (`WORKER_LISTEN`).
     pub listen: Option<Address>,
+    /// Whether connections move to a sibling after SIGTERM, and are taken from siblings
+    /// (`WORKER_HANDOFF`, default true; never without `$RUNTIME_DIRECTORY`).
+    pub handoff: bool,
     /// Threads of the runtime that [`super::Worker::run`] builds (`WORKER_THREADS`, default 1).
     pub threads: usize,
     /// The name of this instance (`WORKER_INSTANCE`; units set it to `%i`).
@@ -53,6 +56,7 @@ impl Default for Config {
             max_connections: 10_000,
             admin: None,
             listen: None,
+            handoff: true,
             threads: 1,
             instance: "-".to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -75,6 +79,7 @@ impl Config {
         set_span(&mut config.idle_timeout, "WORKER_IDLE_TIMEOUT")?;
         set_span(&mut config.header_timeout, "WORKER_HEADER_TIMEOUT")?;
         set(&mut config.max_connections, "WORKER_MAX_CONNECTIONS")?;
+        env::set_switch(&mut config.handoff, "WORKER_HANDOFF")?;
         set(&mut config.threads, "WORKER_THREADS")?;
         set(&mut config.instance, "WORKER_INSTANCE")?;
         set(&mut config.version, "WORKER_VERSION")?;

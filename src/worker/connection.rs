@@ -5,11 +5,14 @@
 //!                         └─► tunnel: whoever took the stream closes it
 //! ```
 
+use std::time::Duration;
+
 use socket2::SockRef;
 use tokio::net::TcpStream;
 
 use super::App;
 use super::connections::{Entry, Phase};
+use super::handoff::{self, Adopted};
 use super::http1;
 use super::http2;
 use super::io::{Io, Look};
@@ -34,12 +37,34 @@ const UNSENT: u32 = 128 << 10;
 
 /// Serves one connection to its end.
 pub(crate) async fn serve<A: App>(stream: Stream, app: A, entry: Entry) {
-    let track = &entry.track.clone();
     if let Stream::Tcp(tcp) = &stream {
         prepare(tcp);
     }
-    let mut io = Io::new(stream, entry);
+    let limits = Limits::new(entry.track.clone());
+    serve_new(Io::new(stream, entry), app, limits).await;
+}
+
+/// Serves a connection that a sibling had before, from where that left off.
+pub(crate) async fn go_on<A: App>(adopted: Adopted, app: A, entry: Entry) {
+    let Adopted { stream, unread, record } = adopted;
+    let (track, age) = (entry.track.clone(), Duration::from_millis(record.age.into()));
+    track.note_adopted(record.is_fresh, age);
     let mut limits = Limits::new(track.clone());
+    if !unread.is_empty() {
+        limits.set_head_age(age);
+    }
+    let io = Io::adopt(stream, entry, unread, record.hops);
+    match record.is_fresh {
+        true => serve_new(io, app, limits).await,
+        false => {
+            let protocol = Protocol::Http1;
+            http1::serve(io, Tracked { app, track, protocol }, limits).await;
+        }
+    }
+}
+
+async fn serve_new<A: App>(mut io: Io, app: A, mut limits: Limits) {
+    let track = &io.track().clone();
     loop {
         match sniff(&mut io, &mut limits).await {
             Sniffed::Speaks(protocol) => {
@@ -51,7 +76,7 @@ pub(crate) async fn serve<A: App>(stream: Stream, app: A, entry: Entry) {
                 break;
             }
             Sniffed::Gone => break,
-            Sniffed::Over(verdict) => match leave(io, track, verdict).await {
+            Sniffed::Over(verdict) => match leave(io, &limits, verdict).await {
                 Some(again) => io = again,
                 None => break,
             },
@@ -65,10 +90,12 @@ fn prepare(tcp: &TcpStream) {
     let _ = SockRef::from(tcp).set_tcp_notsent_lowat(UNSENT);
 }
 
-/// Closes a connection on which no request is being answered, unless a last look finds that the
-/// client was faster: then it is given back, to be served.
-pub(crate) async fn leave(mut io: Io, track: &Track, verdict: Verdict) -> Option<Io> {
+/// Closes a connection on which no request is being answered, or gives it to a sibling. It is given
+/// back, to be served, when a last look finds that the client was faster, or when no sibling took it.
+pub(crate) async fn leave(mut io: Io, limits: &Limits, verdict: Verdict) -> Option<Io> {
+    let track = &io.track().clone();
     match (verdict, track.state()) {
+        (Verdict::Move, _) => return handoff::offer(io, limits.age()).await,
         (Verdict::SlowHead, _) => io.refuse(SLOW_HEAD).await,
         (Verdict::Deadline, State::Head) => refuse(io, track).await,
         (Verdict::Idle | Verdict::Stuck, State::Head) => return Some(io),

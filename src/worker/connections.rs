@@ -9,14 +9,16 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
-use std::sync::atomic::{AtomicU8, AtomicU64, fence};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, fence};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::{Duration, Instant};
 
 use hyper::StatusCode;
+use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
+use super::handoff::Parcel;
 use super::identity::Identity;
 use super::metrics::Metrics;
 use super::track::{State, Track};
@@ -63,6 +65,10 @@ pub(crate) struct Connections {
     pub(crate) room: Arc<Semaphore>,
     pub(crate) epoch: Instant,
     phase: AtomicU8,
+    /// Connections at rest go to siblings.
+    is_moving: AtomicBool,
+    /// Where they are put for that.
+    outbox: OnceLock<UnboundedSender<Parcel>>,
     drain_timeout: Duration,
     drain_end: OnceLock<Instant>,
     app: AtomicU8,
@@ -87,6 +93,8 @@ impl Connections {
             epoch: Instant::now(),
             drain_timeout: config.drain_timeout,
             drain_end: OnceLock::new(),
+            is_moving: AtomicBool::new(false),
+            outbox: OnceLock::new(),
             phase: AtomicU8::new(Phase::Serving as u8),
             app: AtomicU8::new(AppState::Up as u8),
             bytes_moved: AtomicU64::new(0),
@@ -128,6 +136,28 @@ impl Connections {
         self.app.store(state as u8, Relaxed);
     }
 
+    /// From the start of the drain on, connections at rest are put into `outbox`.
+    pub(crate) fn start_moving(&self, outbox: UnboundedSender<Parcel>) {
+        if self.outbox.set(outbox).is_ok() {
+            self.is_moving.store(true, SeqCst);
+        }
+    }
+
+    /// Nobody takes them any more: they are served here, to their end.
+    pub(crate) fn stop_moving(&self) {
+        if self.is_moving.swap(false, SeqCst) {
+            self.lock().values().for_each(|track| track.wake());
+        }
+    }
+
+    pub(crate) fn is_moving(&self) -> bool {
+        self.is_moving.load(Relaxed)
+    }
+
+    pub(crate) fn outbox(&self) -> Option<&UnboundedSender<Parcel>> {
+        self.outbox.get().filter(|_| self.is_moving())
+    }
+
     /// Moves on to `phase` (never back) and wakes every connection to act on it.
     pub(crate) fn advance(&self, phase: Phase) {
         self.phase.fetch_max(phase as u8, Relaxed);
@@ -158,11 +188,10 @@ impl Connections {
         }
     }
 
-    /// Enters a new connection into the books; it leaves them when the guard is dropped.
+    /// Enters a connection into the books; it leaves them when the guard is dropped.
     pub(crate) fn open(self: &Arc<Self>, place: OwnedSemaphorePermit) -> Entry {
         let id = self.last_id.fetch_add(1, Relaxed) + 1;
         let track = Arc::new(Track::new(id, self.clone()));
-        self.metrics.accepted.inc();
         self.lock().insert(id, track.clone());
         Entry { track, _place: place }
     }
@@ -176,6 +205,10 @@ impl Connections {
             }
             emptied.await;
         }
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.lock().len()
     }
 
     pub(crate) fn census(&self) -> Census {

@@ -24,6 +24,8 @@ const FAREWELLS_LIMIT: Duration = Duration::from_secs(5);
 pub struct Outcome {
     /// Connections that were open at SIGTERM and have ended since.
     pub drained: u64,
+    /// Those of them that a sibling has taken over.
+    pub moved: u64,
     /// Those of them that were closed idle when the linger time was over.
     pub lingered: u64,
     /// Connections on which bytes arrived after we had closed them.
@@ -106,20 +108,22 @@ fn outcome(connections: &Connections) -> Outcome {
     let metrics = &connections.metrics;
     let outcome = Outcome {
         drained: metrics.drained.get(),
+        moved: metrics.moved.get(),
         lingered: metrics.lingered.get(),
         lost: metrics.lost.get(),
         cut: metrics.cut.get(),
         going_away: metrics.going_away.get(),
     };
-    let Outcome { drained, lingered, lost, cut, going_away } = outcome;
+    let Outcome { drained, moved, lingered, lost, cut, going_away } = outcome;
     tracing::info!(
         drained,
+        moved,
         lingered,
         lost,
         cut,
         going_away,
         "drained {drained} connections: {lingered} lingered, {lost} lost, {cut} requests cut, \
-         {going_away} WebSockets closed"
+         {going_away} WebSockets closed, {moved} moved"
     );
     outcome
 }

@@ -70,6 +70,11 @@ impl Framing {
         Ok(())
     }
 
+    /// Whether all of the first `requests` has come, and behind it at most part of a head.
+    pub(crate) fn is_behind(&self, requests: u64) -> bool {
+        self.place == Place::Head && self.heads == requests
+    }
+
     fn fault(&self, sound: usize) -> Fault {
         let request = (self.place != Place::Head).then_some(self.heads);
         Fault { sound, request }

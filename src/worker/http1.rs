@@ -50,13 +50,19 @@ pub(crate) async fn serve<A: App>(mut io: Io, mut service: Tracked<A>, mut limit
                 Farewell::Over => return cut(http, &track),
             }
         }
+        // Elsewhere than between two requests, what comes next is no request.
+        let is_at_rest = track.is_at_rest();
         let Some(parts) = http.into_parts() else { return };
         io = parts.io.into_inner();
         service = parts.service;
         // Pipelined behind the last request, so that only hyper has seen it.
         io.put_back(parts.read_buf);
-        match leave(io, &track, verdict).await {
-            Some(again) => io = again,
+        match leave(io, &limits, verdict).await {
+            Some(again) if is_at_rest => io = again,
+            Some(mut rest) => {
+                rest.close().await;
+                return;
+            }
             None => return,
         }
     }

@@ -4,8 +4,9 @@
 use std::io;
 use std::os::fd::AsFd;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::{Buf, Bytes};
 use rustix::net::{RecvFlags, recv};
@@ -16,6 +17,10 @@ use tokio::time::{Sleep, sleep};
 use super::connections::Entry;
 use super::framing::Framing;
 use super::stream::Stream;
+use super::track::Track;
+
+/// A connection that was here for so long was not just passed on.
+const STAY: Duration = Duration::from_millis(10);
 
 /// How long a client has to close its side once ours is closed.
 const CLOSE_LIMIT: Duration = Duration::from_secs(2);
@@ -33,6 +38,31 @@ pub(crate) struct Io {
     refused: Option<Refused>,
     closing: Closing,
     late_bytes: u64,
+    arrival: Option<Arrival>,
+}
+
+/// When a connection came from a sibling, having been passed on so often.
+#[derive(Clone, Copy, Debug)]
+struct Arrival {
+    at: Instant,
+    hops: u8,
+}
+
+/// A connection without its stream, which may be on its way to somebody else.
+#[derive(Debug)]
+pub(crate) struct Parked {
+    entry: Entry,
+    framing: Option<Framing>,
+    arrival: Option<Arrival>,
+}
+
+impl Parked {
+    pub(crate) fn resume(self, stream: Stream, unread: Bytes) -> Io {
+        let Self { entry, framing, arrival } = self;
+        let mut io = Io { framing, arrival, ..Io::new(stream, entry) };
+        io.put_back(unread);
+        io
+    }
 }
 
 /// Bytes that hyper must not read: in their place it reads some that it refuses wherever they come,
@@ -74,7 +104,52 @@ impl Io {
             refused: None,
             closing: Closing::Not,
             late_bytes: 0,
+            arrival: None,
         }
+    }
+
+    /// A connection that was passed on `hops` times, with what its last owner had read of it.
+    pub(crate) fn adopt(stream: Stream, entry: Entry, unread: Bytes, hops: u8) -> Self {
+        let arrival = Some(Arrival { at: Instant::now(), hops });
+        let mut io = Self { arrival, ..Self::new(stream, entry) };
+        let sound = io.follow(&unread);
+        io.put_back(unread.slice(..sound));
+        io
+    }
+
+    pub(crate) fn track(&self) -> &Arc<Track> {
+        &self.entry.track
+    }
+
+    /// How often it will have been passed on when it is now, at once each time.
+    pub(crate) fn hops(&self) -> u8 {
+        let recent = self.arrival.filter(|arrival| arrival.at.elapsed() < STAY);
+        recent.map_or(0, |arrival| arrival.hops).saturating_add(1)
+    }
+
+    /// How many bytes wait to be read by hyper.
+    pub(crate) fn unread(&self) -> usize {
+        self.unread.len()
+    }
+
+    /// Takes a connection at rest apart, into what goes and what stays.
+    pub(crate) fn park(self) -> (Parked, Stream, Bytes) {
+        let Self { stream, entry, unread, framing, arrival, .. } = self;
+        (Parked { entry, framing, arrival }, stream, unread)
+    }
+
+    /// Whether all that came was read to the end of a request, or to the middle of a head.
+    fn is_between_requests(&self) -> bool {
+        let begun = self.entry.track.begun();
+        self.framing.as_ref().is_some_and(|framing| framing.is_behind(begun))
+    }
+
+    /// hyper wants more bytes. It has no request in its hands when all that came were answered, so
+    /// from here on what the client sends can be for a sibling.
+    fn is_to_leave_the_rest(&self) -> bool {
+        let track = &self.entry.track;
+        track.note_asked(self.is_between_requests());
+        track.is_to_move()
     }
 
     /// Puts bytes back in front: hyper had read them, or the sniff had.
@@ -206,6 +281,9 @@ impl AsyncRead for Io {
         }
         let before = buffer.filled().len();
         if self.refused.is_none() {
+            if self.is_to_leave_the_rest() {
+                return Poll::Pending;
+            }
             ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
             let read = buffer.filled().len() - before;
             if read > 0 {

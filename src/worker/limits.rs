@@ -25,6 +25,8 @@ pub(crate) enum Verdict {
     SlowHead,
     /// Its response does not get out to a client that does not read.
     Stuck,
+    /// A sibling takes it over.
+    Move,
     /// The drain's deadline has come.
     Deadline,
 }
@@ -42,6 +44,18 @@ impl Limits {
         Self { track, timer: None, head_since: None }
     }
 
+    /// As if part of a head had been there for `age` already.
+    pub(crate) fn set_head_age(&mut self, age: Duration) {
+        let now = Instant::now();
+        self.head_since = Some(now.checked_sub(age).unwrap_or(now));
+    }
+
+    /// For how long the connection has been as it is.
+    pub(crate) fn age(&self) -> Duration {
+        let quiet_since = || Instant::from_std(self.track.quiet_since());
+        self.head_since.unwrap_or_else(quiet_since).elapsed()
+    }
+
     /// To be asked after the connection itself was polled and has nothing more to do.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Verdict> {
         self.track.register(cx);
@@ -51,11 +65,16 @@ impl Limits {
             (Phase::Deadline, _) => return Poll::Ready(Verdict::Deadline),
             _ => {}
         }
+        match state {
+            State::Head => _ = self.head_since.get_or_insert_with(Instant::now),
+            _ => self.head_since = None,
+        }
+        if state != State::Busy && self.track.is_to_move() {
+            return Poll::Ready(Verdict::Move);
+        }
         if state == State::Head {
-            self.head_since.get_or_insert_with(Instant::now);
             return self.poll_timer(cx, state);
         }
-        self.head_since = None;
         if phase == Phase::LingerOver && matches!(state, State::Fresh | State::Idle) {
             return self.poll_linger(cx);
         }

@@ -33,6 +33,10 @@ pub(crate) struct Metrics {
     in_flight: Gauge,
     by_state: Family<Labels, Gauge>,
     pub(crate) accepted: Counter,
+    /// Connections that siblings gave us.
+    pub(crate) adopted: Counter,
+    /// Connections that we gave to siblings.
+    pub(crate) moved: Counter,
     /// Connections that were served to their end after SIGTERM.
     pub(crate) drained: Counter,
     /// Connections that were closed idle when the linger time was over.
@@ -62,6 +66,8 @@ impl Metrics {
             counter
         };
         let accepted = counter("accepted", "Connections accepted");
+        let adopted = counter("adopted", "Connections that a draining sibling handed over");
+        let moved = counter("moved", "Connections handed over to a sibling after SIGTERM");
         let drained = counter("drained", "Connections served to their end after SIGTERM");
         let lingered = counter("lingered", "Connections closed idle at the end of the linger time");
         let lost = counter("lost", "Connections closed by us on which bytes arrived too late");
@@ -87,6 +93,8 @@ impl Metrics {
             in_flight,
             by_state,
             accepted,
+            adopted,
+            moved,
             drained,
             lingered,
             lost,

@@ -37,6 +37,7 @@ pub(crate) mod env;
 mod error;
 mod files;
 mod framing;
+mod handoff;
 mod head;
 mod http1;
 mod http2;
@@ -63,6 +64,7 @@ use hyper::body::Incoming;
 use hyper::service::Service;
 use hyper::{Request, Response};
 use tokio::runtime;
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 pub use address::{Address, BadAddress};
@@ -72,11 +74,12 @@ pub use drain_mode::{BadDrain, DrainMode, DrainStatus};
 pub use error::Error;
 pub use identity::About;
 
-use accept::Listener;
+use accept::{Doorway, Listener};
 use admin::Admin;
 use connections::Phase;
 pub(crate) use connections::{AppState, Connections};
 pub(crate) use drain::Signals;
+use handoff::{Place, Taking};
 pub(crate) use inherit::Socket;
 pub(crate) use stream::{Peer, Stream};
 
@@ -210,9 +213,10 @@ impl Worker {
     fn open_on(self, sockets: Vec<Socket>) -> Result<Opened, Error> {
         let Self { config, connections, .. } = self;
         let signals = Signals::new()?;
+        let place = Place::of(&config, &sockets);
         let listeners = Listener::all(sockets)?;
         let admin = Admin::open(&config, &connections)?;
-        Ok(Opened { config, connections, signals, listeners, admin })
+        Ok(Opened { config, connections, signals, listeners, place, admin })
     }
 }
 
@@ -223,6 +227,7 @@ pub(crate) struct Opened {
     pub(crate) connections: Arc<Connections>,
     pub(crate) signals: Signals,
     listeners: Vec<Listener>,
+    place: Option<Place>,
     admin: Admin,
 }
 
@@ -233,19 +238,23 @@ impl Opened {
         app_for: impl Fn(&Peer) -> A + Send + 'static,
     ) -> Serving {
         let listeners = std::mem::take(&mut self.listeners);
-        let accepting = accept::start(listeners, app_for, &self.connections);
-        self.ready(accepting)
+        let doorway = Doorway::new(app_for, &self.connections);
+        let accepting = accept::start(listeners, doorway.clone());
+        let adopt = move |adopted, place| doorway.adopt(adopted, place);
+        let open = |place| Taking::open(place, &self.connections, adopt);
+        let taking = self.place.as_ref().map(open).unwrap_or_default();
+        self.ready(accepting, taking)
     }
 
     /// Says READY for somebody else, who accepts.
     pub(crate) fn stand_by(self) -> Serving {
-        self.ready(JoinSet::new())
+        self.ready(JoinSet::new(), Taking::default())
     }
 
-    fn ready(self, accepting: JoinSet<()>) -> Serving {
-        let Self { config, connections, signals, admin, .. } = self;
-        let herald = notify::ready(&connections);
-        Serving { config, connections, signals, accepting, _herald: herald, _admin: admin }
+    fn ready(self, accepting: JoinSet<()>, taking: Taking) -> Serving {
+        let Self { config, connections, signals, place, admin, .. } = self;
+        let _herald = notify::ready(&connections);
+        Serving { config, connections, signals, accepting, place, taking, _herald, _admin: admin }
     }
 }
 
@@ -256,19 +265,38 @@ pub(crate) struct Serving {
     connections: Arc<Connections>,
     pub(crate) signals: Signals,
     accepting: JoinSet<()>,
+    place: Option<Place>,
+    taking: Taking,
     _herald: JoinSet<()>,
     _admin: Admin,
 }
 
 impl Serving {
-    /// Accepts no more, and serves what was accepted to its end or to the deadline.
+    /// Accepts no more, moves connections to siblings, and serves what stays to its end or to the
+    /// deadline.
     pub(crate) async fn drain(&mut self) -> Outcome {
+        // Nobody's sibling any more; but clients are served as ever until it is known who takes them.
+        self.taking.stop().await;
+        let giving = self.find_siblings().await;
         self.connections.advance(Phase::Draining);
         // Waited for: with several threads a client may just be on its way in.
         self.accepting.shutdown().await;
         let told = notify::stopping(&self.connections);
         let outcome = drain::run(&self.config, &self.connections, &mut self.signals).await;
+        drop(giving);
         told.await;
+        notify::gone(&outcome).await;
         outcome
+    }
+
+    async fn find_siblings(&self) -> JoinSet<()> {
+        let Some(place) = &self.place else { return JoinSet::new() };
+        let siblings = handoff::greet(place).await;
+        if siblings.is_empty() {
+            return JoinSet::new();
+        }
+        let (outbox, parcels) = mpsc::unbounded_channel();
+        self.connections.start_moving(outbox);
+        handoff::give(siblings, parcels, &self.connections)
     }
 }

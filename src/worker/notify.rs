@@ -11,6 +11,7 @@ use sd_notify::NotifyState;
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
+use super::Outcome;
 use super::connections::{AppState, Connections, Phase};
 
 /// How often the status is looked at, and sent when it has changed.
@@ -47,6 +48,20 @@ pub(crate) fn stopping(connections: &Connections) -> impl Future<Output = ()> + 
     async move {
         let _ = timeout(LAST_WORD_LIMIT, told).await;
     }
+}
+
+/// What became of the connections, as the last word.
+pub(crate) async fn gone(outcome: &Outcome) {
+    let Outcome { moved, lingered, going_away, lost, .. } = outcome;
+    let mut text = format!("STATUS=moved {moved}, ");
+    if *lingered > 0 {
+        text.push_str(&format!("closed {lingered} idle, "));
+    }
+    if *going_away > 0 {
+        text.push_str(&format!("closed {going_away} WebSockets, "));
+    }
+    text.push_str(&format!("lost {lost}"));
+    let _ = timeout(LAST_WORD_LIMIT, send(text)).await;
 }
 
 /// Tells systemd something before there is anybody to serve.

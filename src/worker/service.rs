@@ -122,7 +122,9 @@ fn finish<T, B: Body>(
     protocol: Protocol,
 ) -> Poll<Result<Response<TrackedBody<B>>, BoxError>> {
     let Some(mut in_flight) = in_flight else { return Poll::Pending };
-    let is_draining = in_flight.track().all.phase() != Phase::Serving;
+    let all = &in_flight.track().all;
+    // Where siblings take connections over, none is the last response on its own.
+    let is_last = all.phase() != Phase::Serving && !all.is_moving();
     let is_http1 = protocol == Protocol::Http1;
     let is_upgrade = is_http1 && in_flight.upgrades_with(response.status());
     if let Some(declined) = in_flight.take_upgrade().filter(|_| !is_upgrade) {
@@ -130,7 +132,7 @@ fn finish<T, B: Body>(
     }
     if is_upgrade {
         in_flight.track().note_upgrade(in_flight.describe());
-    } else if is_draining && is_http1 {
+    } else if is_last && is_http1 {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     } else if !is_http1 {
         response.headers_mut().remove(CONNECTION);

@@ -2,10 +2,12 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use rustix::net::sockopt::{socket_acceptconn, socket_type};
+use rustix::net::{AddressFamily, SocketType, getsockname};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
@@ -14,6 +16,43 @@ use tokio::net::{TcpStream, UnixStream};
 pub(crate) enum Stream {
     Tcp(TcpStream),
     Unix(UnixStream),
+}
+
+impl Stream {
+    /// A connected stream that somebody else had before.
+    pub(crate) fn from_fd(fd: OwnedFd) -> io::Result<Self> {
+        if socket_type(&fd)? != SocketType::STREAM || socket_acceptconn(&fd)? {
+            return Err(io::Error::other("not a connected stream"));
+        }
+        match getsockname(&fd)?.address_family() {
+            AddressFamily::INET | AddressFamily::INET6 => {
+                let tcp = std::net::TcpStream::from(fd);
+                tcp.set_nonblocking(true)?;
+                TcpStream::from_std(tcp).map(Self::Tcp)
+            }
+            AddressFamily::UNIX => {
+                let unix = std::os::unix::net::UnixStream::from(fd);
+                unix.set_nonblocking(true)?;
+                UnixStream::from_std(unix).map(Self::Unix)
+            }
+            _ => Err(io::Error::other("neither TCP nor unix")),
+        }
+    }
+
+    /// The descriptor, which the runtime watches no more.
+    pub(crate) fn into_fd(self) -> io::Result<OwnedFd> {
+        match self {
+            Self::Tcp(tcp) => tcp.into_std().map(OwnedFd::from),
+            Self::Unix(unix) => unix.into_std().map(OwnedFd::from),
+        }
+    }
+
+    pub(crate) fn peer(&self) -> io::Result<Peer> {
+        match self {
+            Self::Tcp(tcp) => tcp.peer_addr().map(Peer::Tcp),
+            Self::Unix(_) => Ok(Peer::Unix),
+        }
+    }
 }
 
 /// Who is at the other end of it.

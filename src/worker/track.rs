@@ -9,7 +9,7 @@
 //! ([`super::in_flight`]) are noted here.
 
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
-use std::sync::atomic::{AtomicBool, AtomicU64, fence};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, fence};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
@@ -69,12 +69,17 @@ pub(crate) struct Track {
     has_part_of_head: AtomicBool,
     is_unflushed: AtomicBool,
     is_closing: AtomicBool,
+    /// hyper waits for a request, and has nothing of one but part of a head.
+    is_at_rest: AtomicBool,
+    /// It stays here, whoever would take it.
+    is_unmovable: AtomicBool,
     /// Bytes were written since somebody last asked.
     is_moving: AtomicBool,
     /// A response waits for its client to read.
     is_stalled: AtomicBool,
-    /// Milliseconds from the worker's epoch to the end of the last request (or the accept).
-    quiet_since: AtomicU64,
+    /// Milliseconds from the worker's epoch to the end of the last request (or the accept); what was
+    /// taken over can have been quiet for longer than the worker lives.
+    quiet_since: AtomicI64,
     /// Only of a connection that was answered with an upgrade.
     tunnel: OnceLock<Box<Tunnel>>,
     waker: OnceLock<Waker>,
@@ -82,7 +87,7 @@ pub(crate) struct Track {
 
 impl Track {
     pub(crate) fn new(id: u64, all: Arc<Connections>) -> Self {
-        let quiet_since = AtomicU64::new(all.epoch.elapsed().as_millis() as u64);
+        let quiet_since = AtomicI64::new(all.epoch.elapsed().as_millis() as i64);
         Self {
             id,
             all,
@@ -93,6 +98,8 @@ impl Track {
             has_part_of_head: AtomicBool::new(false),
             is_unflushed: AtomicBool::new(false),
             is_closing: AtomicBool::new(false),
+            is_at_rest: AtomicBool::new(false),
+            is_unmovable: AtomicBool::new(false),
             is_moving: AtomicBool::new(false),
             is_stalled: AtomicBool::new(false),
             quiet_since,
@@ -123,7 +130,44 @@ impl Track {
     }
 
     pub(crate) fn quiet_since(&self) -> Instant {
-        self.all.epoch + Duration::from_millis(self.quiet_since.load(Relaxed))
+        let since_epoch = self.quiet_since.load(Relaxed);
+        let distance = Duration::from_millis(since_epoch.unsigned_abs());
+        match since_epoch < 0 {
+            true => self.all.epoch.checked_sub(distance).unwrap_or(self.all.epoch),
+            false => self.all.epoch + distance,
+        }
+    }
+
+    /// How many requests have begun.
+    pub(crate) fn begun(&self) -> u64 {
+        self.begun.load(Relaxed)
+    }
+
+    /// A sibling had it before: it has been as it is for `age`.
+    pub(crate) fn note_adopted(&self, is_fresh: bool, age: Duration) {
+        self.is_fresh.store(is_fresh, Relaxed);
+        let now = self.all.epoch.elapsed().as_millis() as i64;
+        self.quiet_since.store(now.saturating_sub_unsigned(age.as_millis() as u64), Relaxed);
+    }
+
+    /// hyper asks for bytes: whether it has all of the requests that came so far.
+    pub(crate) fn note_asked(&self, is_at_rest: bool) {
+        self.is_at_rest.store(is_at_rest, Relaxed);
+    }
+
+    /// Whether hyper has answered all that it read, and waits for a request: only then may it be
+    /// taken from under the connection. (A service may answer before it has read the content.)
+    pub(crate) fn is_at_rest(&self) -> bool {
+        self.is_at_rest.load(Relaxed)
+    }
+
+    pub(crate) fn note_unmovable(&self) {
+        self.is_unmovable.store(true, Relaxed);
+    }
+
+    /// Whether a sibling shall have it, now.
+    pub(crate) fn is_to_move(&self) -> bool {
+        self.all.is_moving() && self.is_at_rest() && !self.is_unmovable.load(Relaxed)
     }
 
     pub(crate) fn note_request(&self) {
@@ -160,6 +204,7 @@ impl Track {
     pub(crate) fn note_read(&self, bytes: usize) {
         self.has_part_of_head.store(true, Relaxed);
         self.is_fresh.store(false, Relaxed);
+        self.is_at_rest.store(false, Relaxed);
         self.all.note_moved(bytes);
     }
 
@@ -188,7 +233,7 @@ impl Track {
     }
 
     fn note_quiet(&self, now: Instant) {
-        let since_epoch = now.duration_since(self.all.epoch).as_millis() as u64;
+        let since_epoch = now.duration_since(self.all.epoch).as_millis() as i64;
         self.quiet_since.store(since_epoch, Relaxed);
     }
 

@@ -116,6 +116,17 @@ impl Client {
         !self.unread.is_empty()
     }
 
+    /// As [`Client::has_more`], of a connection that may be reset.
+    pub fn has_more_or_ended(&mut self) -> bool {
+        let mut buffer = [0; 4096];
+        match read(&mut self.stream, &mut buffer) {
+            Ok(read) => self.unread.extend(&buffer[..read]),
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => {}
+            Err(error) => panic!("neither an answer nor an end: {error}"),
+        }
+        !self.unread.is_empty()
+    }
+
     /// Reads to the end of the connection.
     #[track_caller]
     pub fn sees_end(&mut self) -> End {

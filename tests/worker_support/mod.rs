@@ -4,6 +4,7 @@
 #![allow(dead_code, unreachable_pub)]
 
 pub mod client;
+pub mod group;
 pub mod http2;
 pub mod reference;
 pub mod requests;
@@ -45,6 +46,8 @@ pub struct Start {
     env: Vec<(String, String)>,
     sockets: Vec<OwnedFd>,
     address: Option<SocketAddr>,
+    /// Its runtime directory; else one of its own is made.
+    home: Option<PathBuf>,
 }
 
 impl Start {
@@ -54,15 +57,20 @@ impl Start {
 
     /// A worker that fronts the app of `tests/apps/odd.py`.
     pub fn fronting(options: &str) -> Self {
+        Self::in_front(options).on_tcp()
+    }
+
+    /// The same, on sockets that are still to be given.
+    pub fn in_front(options: &str) -> Self {
         let app = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/apps/odd.py");
-        let mut start = Self::worker().on_tcp().args(options);
+        let mut start = Self::worker().args(options);
         start.args.extend(["--", "python3", app].map(str::to_owned));
         start
     }
 
     pub fn program(program: impl Into<PathBuf>) -> Self {
         let program = program.into();
-        Self { program, args: vec![], env: vec![], sockets: vec![], address: None }
+        Self { program, args: vec![], env: vec![], sockets: vec![], address: None, home: None }
     }
 
     /// Passes a fresh TCP socket, as most stories want it.
@@ -74,6 +82,12 @@ impl Start {
 
     pub fn socket(mut self, socket: impl Into<OwnedFd>) -> Self {
         self.sockets.push(socket.into());
+        self
+    }
+
+    /// Gives it a runtime directory beside those of its siblings.
+    pub fn at_home_in(mut self, home: PathBuf) -> Self {
+        self.home = Some(home);
         self
     }
 
@@ -95,12 +109,14 @@ impl Start {
 
     /// Starts it without waiting for anything.
     pub fn spawn(self) -> Worker {
-        let dir = tempfile::tempdir().unwrap();
-        let notifications = UnixDatagram::bind(dir.path().join("notify")).unwrap();
+        let temporary = self.home.is_none().then(|| tempfile::tempdir().unwrap());
+        let own = || temporary.as_ref().unwrap().path().to_owned();
+        let dir = self.home.clone().unwrap_or_else(own);
+        let notifications = UnixDatagram::bind(dir.join("notify")).unwrap();
         let mut command = Command::new("sh");
         command.args(["-c", AS_SYSTEMD_DOES]).arg(&self.program).args(&self.args);
-        command.env_remove("RUST_LOG").env("NOTIFY_SOCKET", dir.path().join("notify"));
-        command.env("RUNTIME_DIRECTORY", dir.path()).envs(self.env);
+        command.env_remove("RUST_LOG").env("NOTIFY_SOCKET", dir.join("notify"));
+        command.env("RUNTIME_DIRECTORY", &dir).envs(self.env);
         if !self.sockets.is_empty() {
             command.env("LISTEN_FDS", self.sockets.len().to_string());
         }
@@ -108,9 +124,9 @@ impl Start {
         command.stdin(sockets.next().map_or_else(Stdio::null, Stdio::from));
         command.stdout(sockets.next().map_or_else(Stdio::null, Stdio::from));
         assert!(sockets.next().is_none(), "this way takes two sockets at most");
-        command.stderr(File::create(dir.path().join("stderr")).unwrap());
+        command.stderr(File::create(dir.join("stderr")).unwrap());
         let child = command.spawn().unwrap();
-        Worker { child, dir, notifications, address: self.address }
+        Worker { child, dir, _temporary: temporary, notifications, address: self.address }
     }
 
     /// Starts it and waits until it says that it is ready.
@@ -137,7 +153,8 @@ impl Start {
 /// A running worker; killed when the story ends before it does.
 pub struct Worker {
     child: Child,
-    dir: TempDir,
+    dir: PathBuf,
+    _temporary: Option<TempDir>,
     notifications: UnixDatagram,
     address: Option<SocketAddr>,
 }
@@ -216,7 +233,7 @@ impl Worker {
 
     /// Asks the admin socket; status line, headers and body as they come.
     pub fn admin(&self, request: &str) -> String {
-        let mut stream = UnixStream::connect(self.dir.path().join("admin.sock")).unwrap();
+        let mut stream = UnixStream::connect(self.dir.join("admin.sock")).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         write!(stream, "{request} HTTP/1.1\r\nhost: admin\r\n\r\n").unwrap();
         let mut text = String::new();
@@ -274,7 +291,7 @@ impl Worker {
     }
 
     pub fn stderr(&self) -> String {
-        fs::read_to_string(self.dir.path().join("stderr")).unwrap()
+        fs::read_to_string(self.dir.join("stderr")).unwrap()
     }
 
     /// Waits for its end: the exit status and what it logged.

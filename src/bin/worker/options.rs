@@ -52,6 +52,9 @@ pub(crate) struct Serve {
     /// Bind a socket, to try it out without systemd (127.0.0.1:8080, unix:/path)
     #[arg(long, value_name = "ADDR")]
     listen: Option<Address>,
+    /// Hand connections over to siblings after SIGTERM, and take theirs [default: yes]
+    #[arg(long, value_name = "yes|no", value_parser = switch)]
+    handoff: Option<bool>,
     /// Serve with so many threads [default: 1]
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
@@ -117,6 +120,7 @@ impl Serve {
         set(&mut config.idle_timeout, self.idle_timeout);
         set(&mut config.header_timeout, self.header_timeout);
         config.max_connections = self.max_connections.unwrap_or(config.max_connections);
+        config.handoff = self.handoff.unwrap_or(config.handoff);
         config.threads = self.threads.unwrap_or(config.threads);
         config.admin = self.admin.or(config.admin);
         config.listen = self.listen.or(config.listen);
@@ -140,6 +144,14 @@ impl Front {
         set(&mut config.tunnel_grace, self.tunnel_grace);
         config.trust = self.trust.unwrap_or(config.trust);
         Ok(config)
+    }
+}
+
+fn switch(text: &str) -> Result<bool, String> {
+    match text {
+        "yes" => Ok(true),
+        "no" => Ok(false),
+        _ => Err("write yes or no".to_owned()),
     }
 }
 

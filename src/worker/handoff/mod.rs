@@ -1,0 +1,56 @@
+//! Moving live connections to a sibling: the sockets of [`crate::handoff`].
+//!
+//! ```text
+//! READY ───► taking.rs: handoff.sock, each link a task ─► the doorway, as one accepted
+//! SIGTERM ─► siblings.rs: who is there? ─► giving.rs ─► a sibling, the next one, or kept
+//! ```
+//!
+//! A connection that is to move is a [`Parcel`], made by its own task, which waits for what becomes
+//! of it: given away it ends, kept it serves on.
+
+mod giving;
+mod parcel;
+mod siblings;
+mod socket;
+mod taking;
+
+use std::path::PathBuf;
+
+use rustix::net::sockopt::socket_cookie;
+
+use super::inherit::Socket;
+use super::{Config, DrainMode, env};
+
+pub(crate) use giving::give;
+pub(crate) use parcel::{Parcel, offer};
+pub(crate) use siblings::greet;
+pub(crate) use taking::{Adopted, Taking};
+
+/// What a worker needs to take connections, and to find siblings that do.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    /// The instance's own socket; those of its siblings are in directories beside its own.
+    path: PathBuf,
+    /// The same for all that accept from the same sockets, and for nobody else on this machine.
+    group: u64,
+}
+
+impl Place {
+    /// `None`: connections are not moved.
+    pub(crate) fn of(config: &Config, sockets: &[Socket]) -> Option<Self> {
+        if !config.handoff || config.drain_mode == DrainMode::Refuse || sockets.is_empty() {
+            return None;
+        }
+        let path = env::runtime_directory()?.join("handoff.sock");
+        Some(Self { path, group: group(sockets)? })
+    }
+}
+
+/// In whatever order the sockets are passed.
+fn group(sockets: &[Socket]) -> Option<u64> {
+    const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
+    sockets.iter().try_fold(0_u64, |sum, socket| {
+        let cookie = socket_cookie(&socket.fd).ok()?;
+        Some(sum.wrapping_add(cookie.wrapping_mul(SPREAD)))
+    })
+}

@@ -1,0 +1,93 @@
+//! One connection on its way to somebody else.
+
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::oneshot;
+
+use crate::handoff::{Cargo, MAX_HOPS, MAX_UNREAD, Record};
+use crate::worker::io::Io;
+use crate::worker::stream::Stream;
+use crate::worker::track::State;
+
+/// What is sent of a connection, and who waits to hear what became of it.
+#[derive(Debug)]
+pub(crate) struct Parcel {
+    pub(super) fd: OwnedFd,
+    pub(super) unread: Bytes,
+    pub(super) record: Record,
+    reply: oneshot::Sender<Reply>,
+}
+
+#[derive(Debug)]
+enum Reply {
+    Given,
+    Kept(OwnedFd, Bytes),
+}
+
+impl Cargo for Parcel {
+    fn unread(&self) -> usize {
+        self.unread.len()
+    }
+}
+
+impl Parcel {
+    /// Somebody else has it: our duplicate of the descriptor is closed.
+    pub(super) fn given(self) {
+        drop(self.fd);
+        let _ = self.reply.send(Reply::Given);
+    }
+
+    /// It stays here.
+    pub(super) fn kept(self) {
+        let _ = self.reply.send(Reply::Kept(self.fd, self.unread));
+    }
+}
+
+/// Gives away a connection that is at rest, and has been for `age`; returns it when it stays.
+pub(crate) async fn offer(io: Io, age: Duration) -> Option<Io> {
+    let track = io.track().clone();
+    let is_fresh = track.state() == State::Fresh || track.begun() == 0;
+    let record = Record { hops: io.hops(), is_fresh, age: millis(age) };
+    let Some(outbox) = track.all.outbox().filter(|_| is_movable(&io, record)) else {
+        track.note_unmovable();
+        return Some(io);
+    };
+    let (parked, stream, unread) = io.park();
+    // It has left our epoll here; a duplicate in it would go on waking us.
+    let fd = match stream.into_fd() {
+        Ok(fd) => fd,
+        Err(error) => {
+            tracing::warn!(connection = track.id, "lost on its way to a sibling: {error}");
+            track.all.metrics.lost.inc();
+            return None;
+        }
+    };
+    let (reply, answer) = oneshot::channel();
+    if let Err(unsent) = outbox.send(Parcel { fd, unread, record, reply }) {
+        unsent.0.kept();
+    }
+    match answer.await {
+        Ok(Reply::Kept(fd, unread)) => {
+            let stream = Stream::from_fd(fd).inspect_err(|error| {
+                tracing::debug!(connection = track.id, "gone while it was to move: {error}");
+            });
+            Some(parked.resume(stream.ok()?, unread))
+        }
+        Ok(Reply::Given) => {
+            track.all.metrics.moved.inc();
+            None
+        }
+        // The giver itself was dropped, at the very end of the drain.
+        Err(_) => None,
+    }
+}
+
+fn is_movable(io: &Io, record: Record) -> bool {
+    record.hops <= MAX_HOPS && io.unread() <= MAX_UNREAD
+}
+
+fn millis(age: Duration) -> u32 {
+    age.as_millis().try_into().unwrap_or(u32::MAX)
+}

@@ -1,0 +1,66 @@
+//! Who could take our connections.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use super::Place;
+use super::socket::Link;
+use crate::handoff::{Frame, Hello};
+
+/// How long a sibling has to say who it is; one that is stopped or stuck says nothing, and nothing is
+/// sent to it.
+const HELLO_LIMIT: Duration = Duration::from_millis(250);
+
+/// So many are asked at most.
+const MOST: usize = 64;
+
+/// A sibling that would take connections.
+#[derive(Debug)]
+pub(crate) struct Sibling {
+    pub(super) link: Link,
+    pub(super) hello: Hello,
+}
+
+/// Asks all siblings that are ready who they are.
+pub(crate) async fn greet(place: &Place) -> Vec<Sibling> {
+    let mut asked = JoinSet::new();
+    for path in beside(&place.path).into_iter().take(MOST) {
+        asked.spawn(timeout(HELLO_LIMIT, ask(path)));
+    }
+    let mut siblings = Vec::new();
+    while let Some(answer) = asked.join_next().await {
+        if let Ok(Ok(Some(sibling))) = answer
+            && sibling.hello.group == place.group
+            && sibling.hello.room > 0
+        {
+            siblings.push(sibling);
+        }
+    }
+    siblings
+}
+
+/// `/run/worker/1/handoff.sock` ─► those in `/run/worker/*`, without its own.
+fn beside(path: &Path) -> Vec<PathBuf> {
+    let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else { return vec![] };
+    let entries = directory.parent().and_then(|parent| std::fs::read_dir(parent).ok());
+    let directories = entries.into_iter().flatten().flatten().map(|entry| entry.path());
+    let others = directories.filter(|other| other != directory);
+    others.map(|other| other.join(name)).filter(|socket| socket.exists()).collect()
+}
+
+/// `None`: it is just going, or no worker, or one of another version.
+async fn ask(path: PathBuf) -> Option<Sibling> {
+    let link = Link::connect(&path).ok()?;
+    let packet = link.receive().await.ok()??;
+    match Frame::decode(&packet.bytes) {
+        Ok(Frame::Hello(hello)) => Some(Sibling { link, hello }),
+        Ok(_) => None,
+        Err(why) => {
+            tracing::info!("{}: connections cannot move there: {why}", path.display());
+            None
+        }
+    }
+}
