@@ -18,7 +18,7 @@ use hyper::service::service_fn;
 use hyper::{Request, Response};
 use rollctl::worker::{self, Config, Worker};
 use worker_support::Start;
-use worker_support::client::{End, get, is_last, is_ok};
+use worker_support::client::{Client, End, get, is_last, is_ok};
 use worker_support::http2::{HEADERS, Http2};
 
 /// More than all buffers between a server and a client that does not read.
@@ -96,21 +96,21 @@ fn a_panic_in_one_http2_stream_leaves_the_others_alone() {
     client.is_answered(3);
 }
 
-/// What is read at once first makes the kernel's buffers large: what the worker sees of a client
-/// that is slow from then on comes in steps.
+/// What is read at once first makes the kernel's buffers large on the worker's side: what it sees of
+/// a client that is slow from then on would come in steps of more than a megabyte.
 #[test]
 fn a_slow_reader_of_a_big_response_is_not_idle() {
-    const AT_ONCE: usize = 16 << 20;
+    const AT_ONCE: usize = 24 << 20;
     const PIECE: usize = 64 << 10;
     const PIECES: usize = 50;
-    let worker = a_service_of_its_own().env("WORKER_IDLE_TIMEOUT", "500ms").ready();
-    let mut client = worker.client();
+    let worker = a_service_of_its_own().env("WORKER_IDLE_TIMEOUT", "1s").ready();
+    let mut client = Client::with_a_small_window(worker.address());
     client.sends(get("/large"));
     client.reads_until(b"\r\n\r\n");
     client.reads_bytes(AT_ONCE);
     for _ in 0..PIECES {
         client.reads_bytes(PIECE);
-        thread::sleep(Duration::from_millis(50));
+        thread::sleep(Duration::from_millis(80));
     }
     client.reads_bytes(LARGE - AT_ONCE - PIECES * PIECE);
     is_ok(&client.asks("/"));

@@ -157,7 +157,7 @@ impl Crowd {
                     lost: total.lost(),
                     reconnects: total.reconnects,
                     p99: Some(total.p99()),
-                    words: total.samples().map(|sample| sample.text.clone()).collect(),
+                    words: total.samples().iter().map(|sample| sample.text.clone()).collect(),
                 }
             }
             Self::Loyal(running) => {
