@@ -3,6 +3,8 @@
 
 mod roll_support;
 
+use std::path::Path;
+
 use roll_support::{Clock, Stage, four, release, wait_until};
 use rustix::process::Signal;
 
@@ -89,13 +91,30 @@ fn who_waited_to_resume_finds_that_another_did() {
         "50-slow",
         "[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=\nExecStart=/bin/sleep 2\n",
     );
+    let path = stage.lab.run_dir().join("rollctl/q.lock");
+    let lock = std::fs::File::open(&path).unwrap();
+    lock.lock().unwrap();
+    let mut second = stage.begin("resume", &["q", "--lock-wait", "30s"]);
+    wait_until("it has read of the roll and waits", || has_open(second.pid(), &path));
+    second.send(Signal::STOP);
+    wait_until("it is stopped", || is_stopped(second.pid()));
+    drop(lock);
     let mut first = stage.begin("resume", &["q"]);
-    let second = stage.begin("resume", &["q", "--lock-wait", "30s"]);
     first.until("q@2.service", "starting");
+    second.send(Signal::CONT);
     first.end().exits_with(0);
     let after = stage.runs();
     second.end().exits_with(5).says("another went on with roll 1 of q meanwhile");
     assert_eq!(stage.runs(), after);
+}
+
+fn has_open(pid: u32, path: &Path) -> bool {
+    let open = std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap().flatten();
+    open.filter_map(|it| std::fs::read_link(it.path()).ok()).any(|it| it == path)
+}
+
+fn is_stopped(pid: u32) -> bool {
+    std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap().contains(") T ")
 }
 
 #[test]
