@@ -2,8 +2,8 @@
 //!
 //! Two halves that meet only in systemd: the [`worker`], a server that takes its listening socket
 //! from systemd and leaves without dropping a request; and the roll, which walks the instances of
-//! a group over D-Bus ([`roll`] decides, [`ctl`] acts). [`load`] and [`lab`] are what the demo,
-//! the tests and the benchmarks stand on.
+//! a group over D-Bus ([`roll`] decides, [`ctl`] acts). [`load`] and [`lab`] are what `rollctl
+//! prove`, the demo, the tests and the benchmarks stand on.
 
 pub mod span;
 

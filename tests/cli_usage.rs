@@ -8,7 +8,7 @@ fn rollctl(arguments: &[&str]) -> Output {
 
 #[test]
 fn a_wrong_command_line_ends_with_2() {
-    let wrong: [&[&str]; 16] = [
+    let wrong: [&[&str]; 21] = [
         &[],
         &["frobnicate"],
         &["restart"],
@@ -25,6 +25,11 @@ fn a_wrong_command_line_ends_with_2() {
         &["restart", "w", "--max-unavailable", "101%"],
         &["restart", "w", "--health", "ftp://x/"],
         &["restart", "w", "--user", "--system"],
+        &["prove", "w"],
+        &["prove", "--url", "http://h/"],
+        &["prove", "w", "--url", "https://h/"],
+        &["prove", "w", "--url", "http://h/", "--clients", "0"],
+        &["prove", "w", "--url", "http://h/", "--clients", "65"],
     ];
     for arguments in wrong {
         let output = rollctl(arguments);

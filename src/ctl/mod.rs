@@ -25,6 +25,8 @@ mod orders;
 mod outdated;
 mod pattern;
 mod policy;
+#[cfg(feature = "prove")]
+mod prove;
 mod reload;
 mod report;
 mod restart;
@@ -57,6 +59,8 @@ pub use pattern::{BadPattern, Choice, InstancePattern, Wanted};
 pub use policy::{
     About, CommandLine, Given, HookCommand, Key, Limit, Origin, Policies, Settings, UnitFiles,
 };
+#[cfg(feature = "prove")]
+pub use prove::{Figures, Measure, Proof, ProofUrl, Proved, Window, prove};
 pub use report::{Ending, Output, Report};
 pub use restart::{Request, Resumed, restart};
 pub use scope::Scope;

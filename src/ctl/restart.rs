@@ -19,6 +19,8 @@ use super::report::Output;
 use super::scope::Scope;
 use super::select::{Depth, Group, Instance, select};
 use super::systemd::Systemd;
+#[cfg(feature = "prove")]
+use crate::roll::Event;
 
 /// What is wanted of a roll.
 #[derive(Clone, Debug)]
@@ -58,29 +60,73 @@ pub struct Resumed {
 ///
 /// When there is nothing to roll, or it may not be rolled; nothing was touched then.
 pub async fn restart(request: &Request) -> Result<ExitStatus, Error> {
-    let systemd = connect(request.scope).await?;
-    let groups = choose(&systemd, request).await?;
-    if groups.is_empty() {
-        return Ok(ExitStatus::Serving);
+    match Ready::prepare(request).await? {
+        Some(mut ready) => ready.roll().await,
+        None => Ok(ExitStatus::Serving),
     }
-    if !groups.iter().any(Group::needs_reload) {
-        rolls(&groups, request)?;
+}
+
+/// Rolls that may begin: all that could refuse them was asked, and their locks are held.
+pub(super) struct Ready<'a> {
+    request: &'a Request,
+    systemd: Systemd,
+    groups: Vec<Group>,
+    rolls: Vec<OneRoll>,
+    orders: Orders,
+    _locks: Vec<Lock>,
+}
+
+impl<'a> Ready<'a> {
+    /// Everything that comes before the first step; `None` where there is nothing to roll, and that
+    /// is well.
+    pub(super) async fn prepare(request: &'a Request) -> Result<Option<Self>, Error> {
+        let systemd = connect(request.scope).await?;
+        let groups = choose(&systemd, request).await?;
+        if groups.is_empty() {
+            return Ok(None);
+        }
+        if !groups.iter().any(Group::needs_reload) {
+            rolls(&groups, request)?;
+        }
+        let (locks, groups) = lock(&systemd, groups, request).await?;
+        request.resumes.iter().try_for_each(|resumed| still_to_resume(resumed, request.scope))?;
+        let groups = reload::if_needed(&systemd, groups, request).await?;
+        let rolls = rolls(&groups, request)?;
+        let orders = Orders::take(request.is_attended).map_err(no_signals)?;
+        Ok(Some(Self { request, systemd, groups, rolls, orders, _locks: locks }))
     }
-    let (_locks, groups) = lock(&systemd, groups, request).await?;
-    request.resumes.iter().try_for_each(|resumed| still_to_resume(resumed, request.scope))?;
-    let groups = reload::if_needed(&systemd, groups, request).await?;
-    let rolls = rolls(&groups, request)?;
-    let mut orders = Orders::take(request.is_attended).map_err(no_signals)?;
-    for (at, roll) in rolls.into_iter().enumerate() {
-        let (group, not_begun) = (&groups[at], &groups[at + 1..]);
-        let outcome =
-            one_roll::walk(&systemd, group, not_begun, roll, &mut orders, request).await?;
-        let status = ExitStatus::from(&outcome);
-        if status != ExitStatus::Serving {
-            return Ok(status);
+
+    /// The rolls themselves.
+    pub(super) async fn roll(&mut self) -> Result<ExitStatus, Error> {
+        for (at, roll) in std::mem::take(&mut self.rolls).into_iter().enumerate() {
+            let (group, not_begun) = (&self.groups[at], &self.groups[at + 1..]);
+            let (systemd, orders) = (&self.systemd, &mut self.orders);
+            let outcome =
+                one_roll::walk(systemd, group, not_begun, roll, orders, self.request).await?;
+            let status = ExitStatus::from(&outcome);
+            if status != ExitStatus::Serving {
+                return Ok(status);
+            }
+        }
+        Ok(ExitStatus::Serving)
+    }
+}
+
+#[cfg(feature = "prove")]
+impl Ready<'_> {
+    /// The names of the groups.
+    pub(super) fn groups(&self) -> Vec<String> {
+        self.groups.iter().map(|group| group.name.clone()).collect()
+    }
+
+    /// Waits, while no roll is under way, until somebody wants it to end; other orders are for rolls.
+    pub(super) async fn interrupted(&mut self) {
+        loop {
+            if let Event::Interrupted | Event::Abort { .. } = self.orders.next().await.event {
+                return;
+            }
         }
     }
-    Ok(ExitStatus::Serving)
 }
 
 /// The groups with those instances that are to be rolled; not those of which there are none.

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use super::answer::Lost;
 use super::report::{Crew, Phase, Report};
 use super::tally::Tally;
+use super::timeline::Recorder;
 
 /// What the handle of a load and its thread share.
 pub(super) struct Shared {
@@ -45,12 +46,17 @@ impl Shared {
 pub(super) struct Book {
     shared: Arc<Shared>,
     crews: RefCell<Vec<(String, Vec<Tally>)>>,
+    recorder: RefCell<Option<Recorder>>,
 }
 
 impl Book {
-    pub(super) fn new(shared: Arc<Shared>, crews: impl Iterator<Item = String>) -> Self {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        crews: impl Iterator<Item = String>,
+        recorder: Option<Recorder>,
+    ) -> Self {
         let crews = crews.map(|name| (name, Vec::new())).collect();
-        Self { shared, crews: RefCell::new(crews) }
+        Self { shared, crews: RefCell::new(crews), recorder: RefCell::new(recorder) }
     }
 
     /// Whether one more request may be sent.
@@ -63,6 +69,9 @@ impl Book {
     pub(super) fn note(&self, crew: usize, begun: Instant, result: Result<(), Lost>) {
         let ended = Instant::now();
         let at = begun - self.shared.begun;
+        if let Some(recorder) = &mut *self.recorder.borrow_mut() {
+            recorder.note(ended - self.shared.begun, result.is_ok().then(|| ended - begun));
+        }
         match result {
             Ok(()) => {
                 let phase = self.shared.with_marks(|marks| longest_phase(marks, begun, ended));
@@ -103,7 +112,8 @@ impl Book {
             tallies.resize_with(marks.len(), Tally::default);
             Crew { style: style.clone(), tallies }
         });
-        Report { phases: phases.collect(), crews: crews.collect() }
+        let timeline = self.recorder.take().map(Recorder::end);
+        Report { phases: phases.collect(), crews: crews.collect(), timeline }
     }
 
     fn with_last_tally(&self, crew: usize, act: impl FnOnce(&mut Tally)) {

@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::{Request, Uri, header};
+use http::{HeaderValue, Request, Uri, header};
 use tokio::sync::watch;
 use tokio::time::sleep;
 
@@ -27,6 +27,7 @@ pub(super) struct Client {
     pub(super) style: Rc<Style>,
     pub(super) uri: Uri,
     pub(super) target: Rc<Target>,
+    pub(super) host: HeaderValue,
     pub(super) limits: Limits,
     pub(super) book: Rc<Book>,
     pub(super) connection: Option<Connection>,
@@ -104,14 +105,14 @@ impl Client {
         *request.method_mut() = method;
         *request.uri_mut() = self.uri.clone();
         let headers = request.headers_mut();
-        headers.insert(header::HOST, header::HeaderValue::from_static("localhost"));
+        headers.insert(header::HOST, self.host.clone());
         if self.style.echo.is_some() {
             // Without a type, frameworks try to read forms out of it.
-            let bytes = header::HeaderValue::from_static("application/octet-stream");
+            let bytes = HeaderValue::from_static("application/octet-stream");
             headers.insert(header::CONTENT_TYPE, bytes);
         }
         if !self.style.keeps_alive {
-            headers.insert(header::CONNECTION, header::HeaderValue::from_static("close"));
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         request
     }

@@ -20,6 +20,7 @@ mod slow;
 mod style;
 mod tally;
 mod target;
+mod timeline;
 mod watched;
 
 use std::io::{self, ErrorKind::InvalidInput};
@@ -28,7 +29,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use http::Uri;
+use http::{HeaderValue, Uri};
 use tokio::sync::{oneshot, watch};
 use tokio::task::{JoinSet, LocalSet};
 
@@ -39,19 +40,23 @@ pub use slow::{Slow, SlowEnd, SlowRunning};
 pub use style::{Style, pattern};
 pub use tally::{Sample, Tally};
 pub use target::{BadTarget, Target};
+pub use timeline::{Step, Timeline};
 
 use book::{Book, Shared};
 use client::{Client, Limits};
+use timeline::Recorder;
 
 /// A load that is still to be started.
 #[derive(Clone, Debug)]
 pub struct Load {
     target: Target,
+    host: HeaderValue,
     crews: Vec<(usize, Style)>,
     limits: Limits,
     lasts: Option<Duration>,
     requests: Option<u64>,
     first_phase: String,
+    timeline: Option<Duration>,
 }
 
 impl Load {
@@ -59,12 +64,20 @@ impl Load {
     pub fn to(target: impl Into<Target>) -> Self {
         Self {
             target: target.into(),
+            host: HeaderValue::from_static("localhost"),
             crews: Vec::new(),
             limits: Limits { connect: Duration::from_secs(5), request: Duration::from_secs(10) },
             lasts: None,
             requests: None,
             first_phase: "before".to_owned(),
+            timeline: None,
         }
+    }
+
+    /// Names the host that is asked for [default: `localhost`].
+    pub fn host(mut self, host: HeaderValue) -> Self {
+        self.host = host;
+        self
     }
 
     /// Adds clients of one style; styles may be mixed.
@@ -103,6 +116,12 @@ impl Load {
         self
     }
 
+    /// Keeps what happened in each step of this length [default: only the sums].
+    pub fn timeline(mut self, step: Duration) -> Self {
+        self.timeline = Some(step);
+        self
+    }
+
     /// Starts the clients in a thread of their own; an error when a path is none, or the system has
     /// no thread left.
     pub fn start(self) -> io::Result<Running> {
@@ -131,7 +150,7 @@ impl Load {
         mut stopped: watch::Receiver<bool>,
     ) -> Report {
         let names = self.crews.iter().map(|(_, style)| style.name.clone());
-        let book = Rc::new(Book::new(shared, names));
+        let book = Rc::new(Book::new(shared, names, self.timeline.map(Recorder::new)));
         let (stop, told) = watch::channel(false);
         let mut clients = self.spawn(&uris, &book, &told);
         let order = async {
@@ -161,6 +180,7 @@ impl Load {
                     style: style.clone(),
                     uri: uris[crew].clone(),
                     target: target.clone(),
+                    host: self.host.clone(),
                     limits: self.limits,
                     book: book.clone(),
                     connection: None,

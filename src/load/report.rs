@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::tally::Tally;
+use super::timeline::Timeline;
 
 /// What became of all requests of a load.
 #[derive(Clone, Debug)]
@@ -11,6 +12,8 @@ pub struct Report {
     /// The phases in order.
     pub phases: Vec<Phase>,
     pub(super) crews: Vec<Crew>,
+    /// What happened when, if [`super::Load::timeline`] asked for it.
+    pub timeline: Option<Timeline>,
 }
 
 /// A named window of a load.

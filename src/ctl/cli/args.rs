@@ -5,6 +5,8 @@ use clap::{Args, Parser, Subcommand};
 use super::attach::AttachArgs;
 use super::freeze::FreezeArgs;
 use super::group::{GroupArgs, OnRecordArgs};
+#[cfg(feature = "prove")]
+use super::prove::ProveArgs;
 use super::resume::ResumeArgs;
 use crate::ctl::policy::{Given, HookCommand, Limit, Origin, Settings};
 use crate::ctl::{ExitStatus, Health, InstancePattern, Output, Request, Scope, is_attended};
@@ -26,6 +28,9 @@ pub(super) enum Verb {
     Restart(RollArgs),
     /// Show what restart would do, and touch nothing
     Plan(RollArgs),
+    /// Restart the instances under a load of your URL, and show what it cost
+    #[cfg(feature = "prove")]
+    Prove(ProveArgs),
     /// List the instances: state, since, main process, restarts, memory, health
     List(ListArgs),
     /// Tell what the last roll of a group did, or is doing
@@ -49,6 +54,16 @@ pub(super) enum Verb {
 /// What `restart` and `plan` share.
 #[derive(Debug, Args)]
 pub(super) struct RollArgs {
+    #[command(flatten)]
+    pub(super) asked: AskedArgs,
+    /// Tell what happens as JSON, an event a line
+    #[arg(long, conflicts_with = "quiet")]
+    pub(super) json: bool,
+}
+
+/// What every verb that rolls is asked for.
+#[derive(Debug, Args)]
+pub(super) struct AskedArgs {
     /// Roll these: worker (the group), worker@2, worker@{1..4}, worker@*, nginx.service
     #[arg(required = true, value_name = "PATTERN")]
     pub(super) patterns: Vec<InstancePattern>,
@@ -63,12 +78,9 @@ pub(super) struct RollArgs {
     /// Show what would be done, and touch nothing
     #[arg(long)]
     pub(super) dry_run: bool,
-    /// Tell what happens as JSON, an event a line
-    #[arg(long, conflicts_with = "quiet")]
-    pub(super) json: bool,
     /// Tell nothing but errors
     #[arg(short, long)]
-    quiet: bool,
+    pub(super) quiet: bool,
     #[command(flatten)]
     manager: ManagerArgs,
 }
@@ -173,14 +185,25 @@ fn given<T: Clone>(value: &Option<T>) -> Option<Given<T>> {
 
 impl RollArgs {
     pub(super) fn request(&self) -> Request {
+        self.asked.request(Output::of(self.json, self.asked.quiet))
+    }
+}
+
+impl AskedArgs {
+    #[cfg(feature = "prove")]
+    pub(super) fn scope(&self) -> Scope {
+        self.manager.scope()
+    }
+
+    pub(super) fn request(&self, output: Output) -> Request {
         Request {
             scope: self.manager.scope(),
             patterns: self.patterns.clone(),
             settings: self.policy.settings(),
-            is_attended: !self.json && !self.quiet && is_attended(),
+            is_attended: output == Output::Told && is_attended(),
             lock_wait: self.lock_wait.0,
             outdated: self.outdated,
-            output: Output::of(self.json, self.quiet),
+            output,
             command: std::env::args().collect(),
             resumes: None,
         }

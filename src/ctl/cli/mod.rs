@@ -8,6 +8,10 @@ mod history;
 mod list;
 mod order;
 mod plan;
+#[cfg(feature = "prove")]
+mod proof;
+#[cfg(feature = "prove")]
+mod prove;
 mod restart;
 mod resume;
 mod settings;
@@ -51,7 +55,9 @@ fn run(cli: Cli) -> Result<ExitStatus, Error> {
     runtime.block_on(async {
         match cli.verb {
             Verb::Restart(args) => restart::run(&args).await,
-            Verb::Plan(args) => plan::run(&args).await,
+            Verb::Plan(args) => plan::run(&args.asked, args.json).await,
+            #[cfg(feature = "prove")]
+            Verb::Prove(args) => prove::run(&args).await,
             Verb::List(args) => list::run(&args).await,
             Verb::Status(args) => status::run(&args).await,
             Verb::Pause(args) => order::run(&args, Command::Pause).await,

@@ -4,7 +4,7 @@ use std::io::stdout;
 
 use serde::Serialize;
 
-use super::args::RollArgs;
+use super::args::AskedArgs;
 use super::settings::{Setting, settings};
 use super::table;
 use crate::ctl::advice::advice;
@@ -13,12 +13,12 @@ use crate::ctl::policy::Policies;
 use crate::ctl::report::{say, short};
 use crate::ctl::restart::{choose, connect};
 use crate::ctl::select::{Group, LeftOut};
-use crate::ctl::{Error, ExitStatus};
+use crate::ctl::{Error, ExitStatus, Output};
 use crate::roll::{Member, Plan};
 use crate::span::Span;
 
-pub(super) async fn run(args: &RollArgs) -> Result<ExitStatus, Error> {
-    let request = args.request();
+pub(super) async fn run(args: &AskedArgs, json: bool) -> Result<ExitStatus, Error> {
+    let request = args.request(Output::of(json, args.quiet));
     let systemd = connect(request.scope).await?;
     for group in choose(&systemd, &request).await? {
         let policies = group.policies(&request.settings)?;
@@ -27,7 +27,7 @@ pub(super) async fn run(args: &RollArgs) -> Result<ExitStatus, Error> {
         let mut advice = advice(&group, &plan, &gates, &policies);
         advice.extend(frozen(&group));
         let view = View::new(&group, &plan, &gates, &policies, advice);
-        match args.json {
+        match json {
             true => view.tell_as_json(),
             false => view.tell(),
         }

@@ -4,14 +4,14 @@ use std::io::stdout;
 
 use clap::{Args, Parser};
 
-use super::args::{Cli, RollArgs, Verb};
+use super::args::{AskedArgs, Cli, Verb};
 use super::group::GroupArgs;
 use super::order::order;
 use crate::ctl::control::Command;
 use crate::ctl::look::{Fate, Look};
 use crate::ctl::report::say;
 use crate::ctl::restart::Resumed;
-use crate::ctl::{self, Error, ExitStatus, Output, is_attended};
+use crate::ctl::{self, Error, ExitStatus, Output};
 use crate::span::Span;
 
 #[derive(Debug, Args)]
@@ -75,22 +75,22 @@ async fn go_on(args: &ResumeArgs, look: &Look) -> Result<ExitStatus, Error> {
         false => left.collect::<Result<Vec<_>, _>>(),
     };
     let asked = asked_for(&header.command).ok_or_else(|| unknown(look))?;
-    let mut request = asked.request();
+    let mut request = asked.request(args.output());
     request.patterns = patterns.map_err(|bad| Error::Usage(format!("{bad}")))?;
     request.scope = args.of.manager.scope();
     request.outdated |= args.outdated;
     request.lock_wait = args.lock_wait.0;
-    request.output = args.output();
-    request.is_attended = request.output == Output::Told && is_attended();
     request.command.clone_from(&header.command);
     request.resumes = Some(Resumed { group: header.group.clone(), number: header.number });
     ctl::restart(&request).await
 }
 
 /// The options of the roll, read again from its own command line.
-fn asked_for(command: &[String]) -> Option<RollArgs> {
+fn asked_for(command: &[String]) -> Option<AskedArgs> {
     match Cli::try_parse_from(command).ok()?.verb {
-        Verb::Restart(args) => Some(args),
+        Verb::Restart(args) => Some(args.asked),
+        #[cfg(feature = "prove")]
+        Verb::Prove(args) => Some(args.asked),
         _ => None,
     }
 }
