@@ -8,7 +8,7 @@ use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::Stdio;
 
-use roll_support::{Rolled, Stage, four, release};
+use roll_support::{Rolled, Stage, four, release, wait_until};
 use rollctl::lab::GroupPlan;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -105,6 +105,24 @@ fn a_roll_that_fails_is_measured_and_ends_as_restart_does() {
     proved.says("worker@1.service did not come back");
     assert!(std::fs::read_to_string(svg).unwrap().contains("rollctl prove worker"));
     assert_eq!(stage.run_of(2), before[1]);
+}
+
+#[test]
+fn one_that_was_killed_is_resumed_like_any_roll() {
+    let stage = Stage::group(four().instances(3));
+    let before = stage.runs();
+    let url = url(&stage, "/");
+    let options = ["worker", "--url", &url, "--before", "0", "--observe", "1s"];
+    let mut proving = stage.begin("prove", &options);
+    wait_until("the first is up again", || {
+        stage.run_of(1) != before[0] && stage.state(stage.unit(1)) == "active"
+    });
+    proving.send(Signal::KILL);
+    drop(proving);
+    assert_eq!(stage.run_of(3), before[2], "it was killed in the roll");
+    stage.resume(&["worker"]).exits_with(0);
+    stage.all_are_new_since(&before);
+    stage.all_serve();
 }
 
 // ---- refused: nothing was restarted ----

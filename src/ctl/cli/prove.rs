@@ -16,7 +16,6 @@ use crate::span::Span;
 const MOST_CLIENTS: i64 = 64;
 
 #[derive(Debug, Args)]
-#[command(after_help = "Ends as the roll does; with 1 too if it succeeded and requests were lost.")]
 pub(super) struct ProveArgs {
     #[command(flatten)]
     pub(super) asked: AskedArgs,

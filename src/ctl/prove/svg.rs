@@ -17,6 +17,7 @@ type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 const SIZE: (u32, u32) = (1000, 520);
 /// How much of the height is the latencies'.
 const LATENCIES: i32 = 340;
+const SMALL: (&str, i32) = ("sans-serif", 15);
 const ROLL: RGBColor = RGBColor(225, 235, 250);
 const P99: RGBColor = RGBColor(30, 90, 180);
 const MAX: RGBColor = RGBColor(230, 140, 30);
@@ -62,7 +63,7 @@ impl Drawing {
     fn draw(&self, to: &mut String) -> Result {
         let root = SVGBackend::with_string(to, SIZE).into_drawing_area();
         root.fill(&WHITE)?;
-        let inner = root.titled(&self.title, ("sans-serif", 18))?;
+        let inner = root.titled(&self.title, ("sans-serif", 22))?;
         let (above, below) = inner.split_vertically(LATENCIES);
         self.draw_latencies(&above)?;
         self.draw_losses(&below)?;
@@ -72,9 +73,12 @@ impl Drawing {
 
     fn draw_latencies(&self, area: &Area<'_>) -> Result {
         let highest = self.steps.iter().map(|(_, step)| millis(step.max)).fold(1.0, f64::max);
-        let mut chart = frame(area).build_cartesian_2d(0.0..self.end, 0.0..highest * 1.05)?;
-        chart.draw_series([self.shade(highest * 1.05)])?;
-        chart.configure_mesh().light_line_style(TRANSPARENT).y_desc("latency, ms").draw()?;
+        // With room for the legend.
+        let height = highest * 1.25;
+        let mut chart = frame(area).build_cartesian_2d(0.0..self.end, 0.0..height)?;
+        chart.draw_series([self.shade(height)])?;
+        let mut mesh = chart.configure_mesh();
+        mesh.light_line_style(TRANSPARENT).label_style(SMALL).y_desc("latency, ms").draw()?;
         type Latency = fn(&Step) -> f64;
         let lines: [(&str, RGBColor, Latency); 2] =
             [("max", MAX, |step| millis(step.max)), ("p99", P99, |step| millis(step.p99))];
@@ -88,7 +92,7 @@ impl Drawing {
         }
         let position = SeriesLabelPosition::UpperRight;
         let mut labels = chart.configure_series_labels();
-        labels.position(position).background_style(WHITE.mix(0.8)).draw()?;
+        labels.label_font(SMALL).position(position).background_style(WHITE.mix(0.8)).draw()?;
         Ok(())
     }
 
@@ -97,7 +101,10 @@ impl Drawing {
         let mut chart = frame(area).build_cartesian_2d(0.0..self.end, 0.0..most)?;
         chart.draw_series([self.shade(most)])?;
         let mut mesh = chart.configure_mesh();
-        mesh.light_line_style(TRANSPARENT).y_labels(3).y_label_formatter(&|y| format!("{y:.0}"));
+        mesh.light_line_style(TRANSPARENT)
+            .label_style(SMALL)
+            .y_labels(3)
+            .y_label_formatter(&|y| format!("{y:.0}"));
         mesh.y_desc("lost").x_desc("seconds; the roll is shaded").draw()?;
         let lossy = self.steps.iter().filter(|(_, step)| step.lost > 0);
         chart.draw_series(lossy.map(|(at, step)| {
