@@ -7,7 +7,9 @@ use super::freeze::FreezeArgs;
 use super::group::{GroupArgs, OnRecordArgs};
 use super::resume::ResumeArgs;
 use crate::ctl::policy::{Given, HookCommand, Limit, Origin, Settings};
-use crate::ctl::{ExitStatus, Health, InstancePattern, Output, Request, Scope, is_attended};
+use crate::ctl::{
+    ExitStatus, Health, InstancePattern, Output, Request, Scope, Wanted, is_attended,
+};
 use crate::roll::{Batches, OnFailure, Share};
 use crate::span::Span;
 
@@ -70,7 +72,7 @@ pub(super) struct RollArgs {
     #[arg(short, long)]
     quiet: bool,
     #[command(flatten)]
-    manager: ManagerArgs,
+    pub(super) manager: ManagerArgs,
 }
 
 #[derive(Debug, Args)]
@@ -82,7 +84,7 @@ pub(super) struct ListArgs {
     pub(super) manager: ManagerArgs,
 }
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(super) struct ManagerArgs {
     /// Speak to your own manager
     #[arg(long, conflicts_with = "system")]
@@ -172,6 +174,20 @@ fn given<T: Clone>(value: &Option<T>) -> Option<Given<T>> {
 }
 
 impl RollArgs {
+    pub(super) fn output(&self) -> Output {
+        Output::of(self.json, self.quiet)
+    }
+
+    /// The group, when one whole group is named and nothing is said of how it is to be rolled.
+    pub(super) fn plain_group(&self) -> Option<GroupArgs> {
+        let [group] = self.patterns.as_slice() else { return None };
+        let is_plain = *group.wanted() == Wanted::Whole
+            && self.policy.settings() == Settings::default()
+            && !self.outdated
+            && self.lock_wait.0.is_zero();
+        is_plain.then(|| GroupArgs { group: group.clone(), manager: self.manager.clone() })
+    }
+
     pub(super) fn request(&self) -> Request {
         Request {
             scope: self.manager.scope(),
@@ -180,7 +196,7 @@ impl RollArgs {
             is_attended: !self.json && !self.quiet && is_attended(),
             lock_wait: self.lock_wait.0,
             outdated: self.outdated,
-            output: Output::of(self.json, self.quiet),
+            output: self.output(),
             command: std::env::args().collect(),
             resumes: None,
         }
