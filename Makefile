@@ -40,7 +40,7 @@ install:
 	$(CARGO) run --quiet --locked --release --all-features --example manual -- $(PAGES)
 	cp packaging/man/* $(PAGES)
 	$(MAKE) install-files
-	[ -n "$(DESTDIR)" ] || { systemctl daemon-reload; journalctl --update-catalog; }
+	[ -n "$(DESTDIR)" ] || { systemd-sysusers rollctl.conf; systemctl daemon-reload; journalctl --update-catalog; }
 
 # The list of what is installed, for `make install` and for the packages.
 BIN ?= target/release
@@ -53,6 +53,9 @@ install-files:
 	install -D -m 644 -t $(DESTDIR)$(UNITDIR) units/*
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/lib/systemd/catalog packaging/rollctl.catalog
 	install -D -m 644 packaging/rollctl.default $(DESTDIR)/etc/default/rollctl
+	install -D -m 644 packaging/polkit/deployers.conf $(DESTDIR)/etc/rollctl/deployers.conf
+	install -D -m 644 packaging/polkit/rollctl.rules $(SHARE)/polkit-1/rules.d/50-rollctl.rules
+	install -D -m 644 packaging/polkit/rollctl.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/rollctl.conf
 	install -D -m 644 packaging/on-upgrade.README $(SHARE)/rollctl/on-upgrade/README
 	echo 'see README' >$(SHARE)/rollctl/on-upgrade/worker
 	chmod 644 $(SHARE)/rollctl/on-upgrade/worker

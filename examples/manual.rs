@@ -82,6 +82,7 @@ fn files() -> String {
             "/run/rollctl/wanted/GROUP/now",
             "touched by a deploy, it asks roll@GROUP.path for a roll",
         ),
+        ("/etc/rollctl/deployers.conf", "the groups that members of rollctl may roll"),
         ("/etc/default/rollctl", "whether groups are rolled when their package is upgraded"),
     ];
     files

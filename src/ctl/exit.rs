@@ -46,6 +46,18 @@ impl ExitStatus {
         (Self::Interrupted, "interrupted"),
     ];
 
+    /// The status of this number.
+    pub fn from_code(code: u8) -> Self {
+        let known = Self::TABLE.iter().find(|(status, _)| status.code() == code);
+        known.map_or(Self::Failed, |(status, _)| *status)
+    }
+
+    /// What it means.
+    pub fn meaning(self) -> &'static str {
+        let known = Self::TABLE.iter().find(|(status, _)| *status == self);
+        known.map_or("", |(_, meaning)| meaning)
+    }
+
     /// The number that the shell sees.
     pub fn code(self) -> u8 {
         self as u8
@@ -54,9 +66,7 @@ impl ExitStatus {
 
 impl From<&Outcome> for ExitStatus {
     fn from(outcome: &Outcome) -> Self {
-        let code = outcome.exit_status();
-        let known = Self::TABLE.iter().find(|(status, _)| status.code() == code);
-        known.map_or(Self::Failed, |(status, _)| *status)
+        Self::from_code(outcome.exit_status())
     }
 }
 

@@ -8,6 +8,7 @@
 mod advice;
 mod command;
 mod control;
+mod deployers;
 mod driver;
 mod error;
 mod exit;
@@ -65,5 +66,5 @@ pub use report::{Ending, Output, Report};
 pub use restart::{Request, Resumed, restart};
 pub use scope::Scope;
 pub use select::{Dependent, Depth, Group, Instance, LeftOut, Service, Socket, all_groups, select};
-pub use systemd::{CallError, Heard, Properties, Systemd, UnitFile, Watch, Wish};
+pub use systemd::{CallError, Heard, Properties, Ran, Systemd, UnitFile, Watch, Wish};
 pub use unit_name::{UnitName, natural};

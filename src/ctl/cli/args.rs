@@ -9,7 +9,9 @@ use super::group::{GroupArgs, OnRecordArgs};
 use super::prove::ProveArgs;
 use super::resume::ResumeArgs;
 use crate::ctl::policy::{Given, HookCommand, Limit, Origin, Settings};
-use crate::ctl::{ExitStatus, Health, InstancePattern, Output, Request, Scope, is_attended};
+use crate::ctl::{
+    ExitStatus, Health, InstancePattern, Output, Request, Scope, Wanted, is_attended,
+};
 use crate::roll::{Batches, OnFailure, Share};
 use crate::span::Span;
 
@@ -87,7 +89,7 @@ pub(super) struct AskedArgs {
     #[arg(short, long)]
     pub(super) quiet: bool,
     #[command(flatten)]
-    manager: ManagerArgs,
+    pub(super) manager: ManagerArgs,
 }
 
 #[derive(Debug, Args)]
@@ -99,7 +101,7 @@ pub(super) struct ListArgs {
     pub(super) manager: ManagerArgs,
 }
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(super) struct ManagerArgs {
     /// Speak to your own manager
     #[arg(long, conflicts_with = "system")]
@@ -189,8 +191,23 @@ fn given<T: Clone>(value: &Option<T>) -> Option<Given<T>> {
 }
 
 impl RollArgs {
+    pub(super) fn output(&self) -> Output {
+        Output::of(self.json, self.asked.quiet)
+    }
+
+    /// The group, when one whole group is named and nothing is said of how it is to be rolled.
+    pub(super) fn plain_group(&self) -> Option<GroupArgs> {
+        let asked = &self.asked;
+        let [group] = asked.patterns.as_slice() else { return None };
+        let is_plain = *group.wanted() == Wanted::Whole
+            && asked.policy.settings() == Settings::default()
+            && !asked.outdated
+            && asked.lock_wait.0.is_zero();
+        is_plain.then(|| GroupArgs { group: group.clone(), manager: asked.manager.clone() })
+    }
+
     pub(super) fn request(&self) -> Request {
-        self.asked.request(Output::of(self.json, self.asked.quiet))
+        self.asked.request(self.output())
     }
 }
 

@@ -16,7 +16,7 @@ use crate::ctl::log::{Shelf, Tail};
 use crate::ctl::look::{Fate, Look};
 use crate::ctl::report::{Ending, Output, Report};
 use crate::ctl::signals::Signals;
-use crate::ctl::{Error, ExitStatus};
+use crate::ctl::{Error, ExitStatus, Scope};
 
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
@@ -32,10 +32,10 @@ pub(super) struct AttachArgs {
 /// Follows the log from its beginning to its end; its exit status is the roll's own.
 pub(super) async fn run(args: &AttachArgs) -> Result<ExitStatus, Error> {
     let mut signals = Signals::take().map_err(no_terminal)?;
-    let has_keys = !args.json && is_attended();
+    let has_keys = !args.json && is_attended() && may_order(args);
     let mut keys = if has_keys { Some(Keys::take().map_err(no_terminal)?) } else { None };
     tokio::select! {
-        status = follow(args, has_keys) => status,
+        status = follow(&args.of, Output::of(args.json, false), has_keys) => status,
         status = pace(args, &mut keys) => status,
         // The terminal is given back on this way out, too.
         () = signals.interrupted() => Ok(ExitStatus::Interrupted),
@@ -55,12 +55,22 @@ async fn pace(args: &AttachArgs, keys: &mut Option<Keys>) -> Result<ExitStatus, 
     }
 }
 
-async fn follow(args: &AttachArgs, has_keys: bool) -> Result<ExitStatus, Error> {
-    let scope = args.of.manager.scope();
-    let header = args.of.last_roll().await?.told.header;
+/// Of the system's rolls only root may; members of the group `rollctl` look on.
+fn may_order(args: &AttachArgs) -> bool {
+    args.of.manager.scope() == Scope::User || rustix::process::geteuid().is_root()
+}
+
+/// Tells the last roll of the group, as far as it is and as it goes on.
+pub(super) async fn follow(
+    of: &GroupArgs,
+    output: Output,
+    has_keys: bool,
+) -> Result<ExitStatus, Error> {
+    let scope = of.manager.scope();
+    let header = of.last_roll().await?.told.header;
     let shelf = Shelf::of(scope, &header.group);
     let failed = |error: std::io::Error| unreadable(&shelf, &error);
-    let mut report = Output::of(args.json, false).to_people(&header.group, &[], has_keys);
+    let mut report = output.to_people(&header.group, &[], has_keys);
     let mut tail = Tail::of(&shelf.path(header.number)).map_err(failed)?;
     loop {
         // In this order: what it writes last is read when it is gone.
@@ -71,7 +81,7 @@ async fn follow(args: &AttachArgs, has_keys: bool) -> Result<ExitStatus, Error> 
         }
         sleep(LOOK_AGAIN).await;
     }
-    end(&mut *report, &args.of.roll(header.number).await?)
+    end(&mut *report, &of.roll(header.number).await?)
 }
 
 fn no_terminal(error: std::io::Error) -> Error {

@@ -2,6 +2,7 @@
 
 mod args;
 mod attach;
+mod by_reload;
 mod freeze;
 mod group;
 mod history;

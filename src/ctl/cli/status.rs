@@ -20,13 +20,21 @@ pub(super) async fn run(args: &OnRecordArgs) -> Result<ExitStatus, Error> {
     let scope = args.manager.scope();
     let systemd = Systemd::connect(scope).await.ok();
     let mut told = usize::from(tell_frozen(args, scope));
+    let mut hidden = None;
     for shelf in shelves(args.group.as_ref(), scope)? {
-        if let Some(look) = last(scope, &shelf).await? {
-            told += 1;
-            tell(&look, systemd.as_ref(), scope, args.json).await;
+        match last(scope, &shelf).await {
+            // Of all groups, those are told that may be read.
+            Err(error) if args.group.is_none() => hidden = Some(error),
+            look => {
+                if let Some(look) = look? {
+                    told += 1;
+                    tell(&look, systemd.as_ref(), scope, args.json).await;
+                }
+            }
         }
     }
     match (told, &args.group) {
+        (0, None) if let Some(error) = hidden => Err(error),
         (0, Some(group)) => Err(Error::NoRoll { group: group.to_string(), scope }),
         (0, None) => {
             say(stdout(), "no roll is on record");

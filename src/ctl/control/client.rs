@@ -5,6 +5,7 @@ use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use rustix::net::sockopt::socket_peercred;
+use rustix::process::geteuid;
 
 use super::{Answer, Command, path};
 use crate::ctl::scope::Scope;
@@ -29,6 +30,7 @@ pub fn owner(scope: Scope, group: &str) -> io::Result<Option<u32>> {
 /// When the roll may not be spoken to, or does not answer.
 pub fn give(scope: Scope, group: &str, command: Command) -> io::Result<bool> {
     let Some(mut stream) = connect(scope, group)? else { return Ok(false) };
+    may_order(&stream)?;
     stream.set_read_timeout(Some(LIMIT))?;
     let mut line = serde_json::to_string(&command)?;
     line.push('\n');
@@ -40,6 +42,15 @@ pub fn give(scope: Scope, group: &str, command: Command) -> io::Result<bool> {
         return Ok(false);
     }
     Ok(serde_json::from_str::<Answer>(&answer)?.taken)
+}
+
+/// Who may only look on is not heard over there.
+fn may_order(stream: &UnixStream) -> io::Result<()> {
+    let me = geteuid();
+    match me.is_root() || socket_peercred(stream)?.uid == me {
+        true => Ok(()),
+        false => Err(io::ErrorKind::PermissionDenied.into()),
+    }
 }
 
 fn connect(scope: Scope, group: &str) -> io::Result<Option<UnixStream>> {

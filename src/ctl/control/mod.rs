@@ -6,7 +6,8 @@
 //! ```
 //!
 //! One JSON object a line each way. The socket is there for as long as the roll is, whoever began
-//! it: a terminal, `roll@worker`, `systemctl reload`. Only the roll's own user and root may speak.
+//! it: a terminal, `roll@worker`, `systemctl reload`. Only the roll's own user and root may speak;
+//! members of the group `rollctl` may ask whether it is there.
 
 mod client;
 mod server;

@@ -1,8 +1,7 @@
 //! The roll's end: listens beside the lock, and hears its own user and root.
 
-use std::fs::{self, Permissions};
+use std::fs;
 use std::io;
-use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -13,6 +12,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::{Answer, Command, path};
+use crate::ctl::deployers::{readers, share};
 use crate::ctl::orders::{Acknowledge, Order};
 use crate::ctl::scope::Scope;
 use crate::ctl::user::name_of;
@@ -45,7 +45,8 @@ impl Control {
             _ => {}
         }
         let listener = UnixListener::bind(&path)?;
-        fs::set_permissions(&path, Permissions::from_mode(0o600))?;
+        // Whoever may follow the roll may ask whether it is there, and is not heard.
+        share(&path, readers(scope, group), 0o600, 0o660)?;
         let (give, orders) = mpsc::channel(16);
         let listening = tokio::spawn(listen(listener, give));
         Ok(Self { orders, listening, path })

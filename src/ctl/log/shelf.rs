@@ -1,11 +1,12 @@
 //! Where the logs of a group lie: one file a roll, numbered in order.
 
-use std::fs::{self, DirBuilder};
+use std::fs::{self, DirBuilder, Permissions};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use crate::ctl::deployers::{readers, share};
 use crate::ctl::scope::Scope;
 
 /// So many rolls of a group are remembered.
@@ -16,17 +17,19 @@ const SUFFIX: &str = "jsonl";
 #[derive(Clone, Debug)]
 pub struct Shelf {
     dir: PathBuf,
+    /// The system group that may read them, if one may.
+    readers: Option<u32>,
 }
 
 impl Shelf {
     /// The place for the logs of a group; nothing is made yet.
     pub fn of(scope: Scope, group: &str) -> Self {
-        Self { dir: scope.state_dir().join(file_name(group)) }
+        Self { dir: scope.state_dir().join(file_name(group)), readers: readers(scope, group) }
     }
 
     /// The logs in this directory.
     pub fn at(dir: impl Into<PathBuf>) -> Self {
-        Self { dir: dir.into() }
+        Self { dir: dir.into(), readers: None }
     }
 
     /// The groups that were ever rolled here.
@@ -40,7 +43,7 @@ impl Shelf {
             entries => entries?,
         };
         let dirs = entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|it| it.is_dir());
-        let mut shelves: Vec<Self> = dirs.map(|dir| Self { dir }).collect();
+        let mut shelves: Vec<Self> = dirs.map(Self::at).collect();
         shelves.sort_by(|a, b| a.dir.cmp(&b.dir));
         Ok(shelves)
     }
@@ -82,9 +85,20 @@ impl Shelf {
         Ok(numbers)
     }
 
-    /// Makes the directory. What services say may be secret: it is its owner's alone.
+    /// Makes the directory. What services say may be secret: it is its owner's alone, or also of
+    /// those who may roll the group.
     pub(in crate::ctl) fn make(&self) -> io::Result<()> {
-        DirBuilder::new().recursive(true).mode(0o700).create(&self.dir)
+        DirBuilder::new().recursive(true).mode(0o700).create(&self.dir)?;
+        if let (Some(_), Some(all)) = (self.readers, self.dir.parent()) {
+            let mode = fs::metadata(all)?.permissions().mode();
+            fs::set_permissions(all, Permissions::from_mode(mode | 0o011))?;
+        }
+        share(&self.dir, self.readers, 0o700, 0o750)
+    }
+
+    /// Lets those read a log who may.
+    pub(super) fn share(&self, log: &Path) -> io::Result<()> {
+        share(log, self.readers, 0o600, 0o640)
     }
 
     /// Forgets the oldest rolls.
@@ -133,7 +147,7 @@ mod tests {
     #[test]
     fn the_newest_are_kept() {
         let dir = tempfile::tempdir().unwrap();
-        let shelf = Shelf { dir: dir.path().to_owned() };
+        let shelf = Shelf::at(dir.path());
         (1..=60).for_each(|number| fs::write(shelf.path(number), "").unwrap());
         fs::write(dir.path().join("frozen"), "").unwrap();
         shelf.prune().unwrap();

@@ -36,6 +36,7 @@ impl EventLog {
         let path = shelf.path(number);
         let mut options = OpenOptions::new();
         let file = options.append(true).create_new(true).mode(0o600).open(&path)?;
+        shelf.share(&path)?;
         let header = Header::new(number, group, beginning);
         let mut log = Self { file, path, header, is_broken: false };
         log.file.write_all(&json(&log.header)?)?;

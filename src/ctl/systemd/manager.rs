@@ -56,6 +56,8 @@ pub enum Wish {
     StopForGood,
     /// Start it, in place of any other job (our own stop).
     Start,
+    /// Have it do what its `ExecReload=` says; refused if somebody else's job is in the way.
+    Reload,
 }
 
 impl Wish {
@@ -66,6 +68,7 @@ impl Wish {
             Self::Stop => ("StopUnit", "fail"),
             Self::StopForGood => ("StopUnit", "replace"),
             Self::Start => ("StartUnit", "replace"),
+            Self::Reload => ("ReloadUnit", "fail"),
         }
     }
 

@@ -15,7 +15,7 @@ pub(super) use manager::Row;
 pub(super) use manager::object_path;
 pub use manager::{UnitFile, Wish};
 pub(super) use news::{Half, News};
-pub use properties::Properties;
+pub use properties::{Properties, Ran};
 pub use watch::{Heard, Watch};
 
 /// So many units are read at once: an answer takes memory until it is taken in.

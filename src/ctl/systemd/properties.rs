@@ -9,6 +9,18 @@ use zbus::{OwnedObjectPath, OwnedVariant, Variant};
 use crate::ctl::policy::UnitFiles;
 use crate::roll::{ActiveState, Invocation, JobId, UnitState};
 
+/// siginfo's `si_code` of a process that ended by itself.
+const CLD_EXITED: i32 = 1;
+
+/// How a command of a service ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ran {
+    /// Since the machine's boot, in microseconds.
+    pub when: u64,
+    /// Its exit status; `None` if a signal ended it.
+    pub status: Option<u8>,
+}
+
 /// Every property of one unit at one moment. One that is missing, or of another type than this
 /// program knows, reads as its zero: systemd's versions differ.
 #[derive(Debug)]
@@ -105,6 +117,19 @@ impl Properties {
             _ => None,
         };
         self.items(name).iter().filter_map(command).collect()
+    }
+
+    /// How the last of a service's commands ended; `None` if it never ran.
+    pub fn ran(&self, name: &str) -> Option<Ran> {
+        let Variant::Structure(command) = self.items(name).last()? else { return None };
+        match command.fields() {
+            [_, _, _, _, _, _, Variant::U64(when), _, Variant::I32(code), Variant::I32(status)] => {
+                let is_exit = *code == CLD_EXITED;
+                let status = u8::try_from(*status).ok().filter(|_| is_exit);
+                (*when > 0).then_some(Ran { when: *when, status })
+            }
+            _ => None,
+        }
     }
 
     /// Why systemd could not load the unit; `None` if it could.
