@@ -34,10 +34,12 @@ pub(super) fn table(figures: &Figures) -> String {
 }
 
 fn sentence(figures: &Figures) -> String {
-    let groups: Vec<&str> = figures.groups.iter().map(String::as_str).collect();
     let (lost, requests) = (grouped(figures.lost), grouped(figures.requests));
     let took = figures.roll_seconds;
-    format!("{}: the roll took {took:.2} s, {lost} of {requests} requests lost", listed(&groups))
+    format!(
+        "{}: the roll took {took:.2} s, {lost} of {requests} requests lost",
+        listed(&figures.groups)
+    )
 }
 
 /// What is to be said of a roll that went well and lost requests all the same.
@@ -46,7 +48,6 @@ pub(super) fn losses(proof: &Proof, scope: Scope) -> Option<String> {
     if proof.rolled != ExitStatus::Serving || total.lost() == 0 {
         return None;
     }
-    let groups: Vec<&str> = proof.groups.iter().map(String::as_str).collect();
     let (lost, requests) = (grouped(total.lost()), grouped(total.requests()));
     let earlier = match before.lost() {
         0 => String::new(),
@@ -54,7 +55,7 @@ pub(super) fn losses(proof: &Proof, scope: Scope) -> Option<String> {
     };
     let mut lines = vec![format!(
         "rollctl: {lost} of {requests} requests were lost{earlier}; every instance of {} serves",
-        listed(&groups)
+        listed(&proof.groups)
     )];
     let mut seen: BTreeSet<Class> = BTreeSet::new();
     for first in total.samples().iter().filter(|it| seen.insert(it.class)) {

@@ -157,9 +157,8 @@ async fn ended(ready: &mut Ready<'_>, load: Running) -> Report {
 }
 
 fn tell(output: Output, measure: &Measure, groups: &[String]) {
-    let groups: Vec<&str> = groups.iter().map(String::as_str).collect();
     let Measure { url, clients, before } = measure;
-    let (s, span, groups) = (if *clients == 1 { "" } else { "s" }, Span(*before), listed(&groups));
+    let (s, span, groups) = (if *clients == 1 { "" } else { "s" }, Span(*before), listed(groups));
     if output == Output::Told {
         let text =
             format!("loading {url} by {clients} client{s} for {span}, then rolling {groups}");

@@ -130,9 +130,8 @@ where
 }
 
 fn title(proof: &Proof) -> String {
-    let groups: Vec<&str> = proof.groups.iter().map(String::as_str).collect();
     let (lost, requests) = (proof.report.lost(), proof.report.total().requests());
     let took = proof.took.as_secs_f64();
-    let roll = format!("rollctl prove {}: the roll took {took:.2} s", listed(&groups));
+    let roll = format!("rollctl prove {}: the roll took {took:.2} s", listed(&proof.groups));
     format!("{roll}, {lost} of {requests} requests lost")
 }

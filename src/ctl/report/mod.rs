@@ -111,10 +111,13 @@ pub(super) fn in_millis(span: Duration) -> Span {
 }
 
 /// `a`, `a and b`, `a, b and c`.
-pub(super) fn listed(names: &[&str]) -> String {
+pub(super) fn listed(names: &[impl AsRef<str>]) -> String {
     match names {
         [] => String::new(),
-        [one] => (*one).to_owned(),
-        [rest @ .., last] => format!("{} and {last}", rest.join(", ")),
+        [one] => one.as_ref().to_owned(),
+        [rest @ .., last] => {
+            let rest: Vec<&str> = rest.iter().map(AsRef::as_ref).collect();
+            format!("{} and {}", rest.join(", "), last.as_ref())
+        }
     }
 }
