@@ -1,16 +1,13 @@
 //! Apps that know nothing of restarts lose nothing when the worker in front of them is rolled.
 
-mod front_support;
-mod roll_support;
-
-use std::process::ExitCode;
 use std::time::Duration;
 
-use front_support::{App, Lack, Trials, on_one_socket};
-use roll_support::{Clients, Rolled};
 use rollctl::load::{Load, Style, Target};
 
-fn main() -> ExitCode {
+use crate::roll_support::{Clients, Rolled};
+use crate::support::{App, Lack, Trials, on_one_socket};
+
+pub(crate) fn stories(trials: Trials) -> Trials {
     let apps: [fn() -> Result<App, Lack>; 6] = [
         App::node,
         App::express,
@@ -20,11 +17,11 @@ fn main() -> ExitCode {
         App::puma,
     ];
     let names = ["node", "express", "gunicorn_sync", "gunicorn_gthread", "uvicorn", "puma"];
-    let mut trials = Trials::default();
+    let mut trials = trials;
     for (app, name) in apps.into_iter().zip(names) {
         trials = trials.tell(format!("{name}::a_roll_loses_nothing"), app(), a_roll_loses_nothing);
     }
-    trials.run()
+    trials
 }
 
 /// Longer than a whole instance takes that waits for nobody.

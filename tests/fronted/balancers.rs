@@ -1,19 +1,16 @@
 //! Behind the balancers of `packaging/examples` a roll of an unmodified Express app is not seen.
 
-mod front_support;
-mod roll_support;
-
 use std::collections::BTreeSet;
-use std::process::ExitCode;
 use std::time::Duration;
 
-use front_support::{App, Balancer, Trials, on_a_socket_each, on_one_socket};
-use roll_support::{Clients, Stage};
 use rollctl::load::{Load, Style, Target};
 
-fn main() -> ExitCode {
+use crate::roll_support::{Clients, Stage};
+use crate::support::{App, Balancer, Trials, on_a_socket_each, on_one_socket};
+
+pub(crate) fn stories(trials: Trials) -> Trials {
     let with = |balancer: Result<Balancer, _>| Ok((balancer?, App::express()?));
-    Trials::default()
+    trials
         .tell("nginx::on_the_shared_socket", with(Balancer::nginx()), |(nginx, app)| {
             rolls_unseen(&app, |stage| {
                 let upstream = [("127.0.0.1:8080", stage.address.as_str())];
@@ -38,7 +35,6 @@ fn main() -> ExitCode {
         .tell("nginx::refused_with_503", with(Balancer::nginx()), |(nginx, app)| {
             goes_to_the_next_when_refused(&nginx, &app, 503);
         })
-        .run()
 }
 
 /// In a group on one shared socket, with a balancer in front of it.

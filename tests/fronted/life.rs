@@ -1,21 +1,19 @@
 //! The life of real apps behind the worker: how they start, what they see, and how they end.
 
-mod front_support;
-mod roll_support;
-
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use front_support::{App, Lack, Process, Trials, on_one_socket, some_on_one_socket};
-use roll_support::{Stage, wait_until};
 use rollctl::load::{Class, Load, Style, Target, pattern};
+
+use crate::roll_support::{Stage, wait_until};
+use crate::support::{App, Lack, Process, Trials, on_one_socket, some_on_one_socket};
 
 const THOUGHT: Duration = Duration::from_millis(10);
 
-fn main() -> ExitCode {
-    Trials::default()
+pub(crate) fn stories(trials: Trials) -> Trials {
+    trials
         .tell("the_app_sees_nothing_of_systemd", App::node(), the_app_sees_nothing_of_systemd)
         .tell("a_network_of_its_own", in_a_network_of_its_own(), a_network_of_its_own)
         .tell("an_app_that_answers_later", App::node(), an_app_that_answers_later)
@@ -39,7 +37,6 @@ fn main() -> ExitCode {
             App::gunicorn_with_sockets(),
             sockets_for_the_app_itself,
         )
-        .run()
 }
 
 /// Neither its variables nor its sockets.

@@ -1,19 +1,14 @@
 //! WebSockets of real apps see a roll as one thing only: Close 1001, and the way back is open.
 
-mod front_support;
-mod roll_support;
-
-use std::process::ExitCode;
-
-use front_support::{App, Balancer, Lack, Talk, Trials, on_one_socket};
-use roll_support::Stage;
+use crate::roll_support::Stage;
+use crate::support::{App, Balancer, Lack, Talk, Trials, on_one_socket};
 
 const CLIENTS: usize = 12;
 
-fn main() -> ExitCode {
+pub(crate) fn stories(trials: Trials) -> Trials {
     let talk = |app: Result<App, Lack>| Talk::is_possible().and(app);
     let with = |balancer: Result<Balancer, Lack>| Ok((balancer?, talk(App::node_websockets())?));
-    Trials::default()
+    trials
         .tell("node_ws::are_closed_by_1001", talk(App::node_websockets()), |app| {
             are_closed_by_1001(&app, |stage| stage.address.clone());
         })
@@ -32,7 +27,6 @@ fn main() -> ExitCode {
         .tell("caddy::are_closed_by_1001", with(Balancer::caddy()), |(caddy, app)| {
             are_closed_by_1001(&app, |stage| caddy.site(&stage.lab, &stage.address));
         })
-        .run()
 }
 
 fn are_closed_by_1001(app: &App, front: impl FnOnce(&Stage) -> String) {

@@ -1,12 +1,10 @@
 //! Whatever systemd runs can be rolled: on shared, own or no sockets, with pauses, without READY.
-#![cfg(all(feature = "lab", feature = "cli", feature = "ctl", feature = "worker"))]
-
-mod roll_support;
 
 use std::path::Path;
 
-use roll_support::{Clients, SLEEPER, Stage, four, release};
 use rollctl::load::{Load, Style, Target};
+
+use crate::support::{Clients, SLEEPER, Stage, four, release};
 
 // ---- a socket for each instance ----
 

@@ -1,9 +1,6 @@
 //! A bad release stops the roll at its first instance; the others go on serving.
-#![cfg(all(feature = "lab", feature = "cli", feature = "ctl", feature = "worker"))]
 
-mod roll_support;
-
-use roll_support::{HealthServer, Rolled, Stage, four, release};
+use crate::support::{HealthServer, Rolled, Stage, four, release};
 
 const TEMPLATE: &str = "worker@.service";
 

@@ -1,9 +1,6 @@
 //! Batches that grow, canary first; and what follows when one of them fails.
-#![cfg(all(feature = "lab", feature = "cli", feature = "ctl", feature = "worker"))]
 
-mod roll_support;
-
-use roll_support::{SLEEPER, Stage, release};
+use crate::support::{SLEEPER, Stage, release};
 
 const QUICK: [&str; 3] = ["q", "--observe", "20ms"];
 
@@ -12,7 +9,7 @@ fn queue_of(count: usize) -> Stage {
     Stage::queue(&names.iter().map(String::as_str).collect::<Vec<_>>())
 }
 
-fn sizes(rolled: &roll_support::Rolled) -> Vec<usize> {
+fn sizes(rolled: &crate::support::Rolled) -> Vec<usize> {
     rolled.batches().iter().map(Vec::len).collect()
 }
 

@@ -1,9 +1,6 @@
 //! Health checks that are commands: what they are told, what they may answer, how long they have.
-#![cfg(all(feature = "lab", feature = "cli", feature = "ctl", feature = "worker"))]
 
-mod roll_support;
-
-use roll_support::{Script, Stage, is_alive, wait_until};
+use crate::support::{Script, Stage, is_alive, wait_until};
 
 const QUICK: [&str; 3] = ["q", "--observe", "20ms"];
 

@@ -1,12 +1,10 @@
 //! A disk that is full or read-only: no instance is touched whose log cannot be written.
-#![cfg(all(feature = "lab", feature = "cli", feature = "ctl", feature = "worker"))]
-
-mod roll_support;
 
 use std::process::{Command, Output};
 
-use roll_support::Stage;
 use serde_json::Value;
+
+use crate::support::Stage;
 
 const SIX: &[&str] = &["1", "2", "3", "4", "5", "6"];
 

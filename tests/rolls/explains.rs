@@ -1,10 +1,8 @@
 //! What a roll says when it did not end well: what failed and how, and what else went down.
-#![cfg(all(feature = "lab", feature = "cli", feature = "ctl", feature = "worker"))]
 
-mod roll_support;
-
-use roll_support::{SLEEPER, Stage, four, release, wait_until};
 use serde_json::Value;
+
+use crate::support::{MemoryLimit, SLEEPER, Stage, four, release, wait_until};
 
 const NEEDS: &str = "[Unit]\nRequires=q@1.service\nAfter=q@1.service\n[Service]\n\
     ExecStart=/bin/sleep 1000\n";
@@ -34,9 +32,33 @@ fn how_its_process_ended_and_what_is_usual() {
 #[test]
 fn a_killed_process_is_told_by_its_signal() {
     let stage = Stage::queue(&["1", "2"]);
-    stage.change("q@.service", "50-oom", &release("/bin/sh -c 'sleep 0.2; kill -9 $$$$'", ""));
+    stage.change("q@.service", "50-killed", &release("/bin/sh -c 'sleep 0.2; kill -9 $$$$'", ""));
     let rolled = stage.restart(&["q", "--observe", "5s"]).exits_with(1);
     rolled.says("q@1: its process was killed by signal 9").says("q@2 was left alone and serves");
+}
+
+/// A buffer of 256 MiB, filled: no more than that, should there be no limit after all.
+const GREEDY: &str = "exec dd if=/dev/zero of=/dev/null bs=256M count=1";
+
+#[test]
+fn one_that_the_kernel_kills_for_its_memory_ends_the_roll() {
+    let stage = Stage::queue(&["1", "2", "3"]);
+    let before = stage.runs();
+    let limit = MemoryLimit::new();
+    let enter = limit.as_ref().map(MemoryLimit::enter).unwrap_or_default();
+    let greedy = release(
+        &format!("/bin/sh -c '{enter}systemd-notify --ready; sleep 0.2; {GREEDY}'"),
+        "Type=notify\nNotifyAccess=all\nMemoryMax=32M\nMemorySwapMax=0",
+    );
+    stage.change("q@.service", "50-greedy", &greedy);
+    let rolled = stage.restart(&["q", "--observe", "10s"]).exits_with(1);
+    rolled
+        .says("q@1: its process was killed by signal 9")
+        .says("q@2 and q@3 were left alone and serve");
+    assert_eq!(stage.runs()[1..], before[1..], "the others were touched");
+    if let Some(limit) = limit {
+        assert_ne!(limit.kills(), 0, "it was not the kernel");
+    }
 }
 
 #[test]

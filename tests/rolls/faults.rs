@@ -1,9 +1,6 @@
 //! What goes wrong around a roll: systemd itself, its bus, the socket, and other people.
-#![cfg(all(feature = "lab", feature = "cli", feature = "ctl", feature = "worker"))]
 
-mod roll_support;
-
-use roll_support::{Stage, four, wait_until};
+use crate::support::{Stage, four, wait_until};
 
 const TEMPLATE: &str = "worker@.service";
 const SLOW_START: &str = "[Service]\nExecStartPre=/bin/sleep 1\n";

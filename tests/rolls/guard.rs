@@ -1,12 +1,10 @@
 //! The guard of an instance that is down by our hand: there while it is needed, and no longer.
-#![cfg(all(feature = "lab", feature = "cli", feature = "ctl", feature = "worker"))]
-
-mod roll_support;
 
 use std::time::{Duration, Instant};
 
-use roll_support::{SLEEPER, Stage, release, wait_until};
 use rustix::process::Signal;
+
+use crate::support::{SLEEPER, Stage, release, wait_until};
 
 /// The guard's own margin, and a busy machine.
 const GUARD_TIME: Duration = Duration::from_secs(2 + 2);

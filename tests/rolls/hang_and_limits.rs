@@ -1,9 +1,6 @@
 //! An instance that will not stop, and systemd's start limits, do not keep a roll from its end.
-#![cfg(all(feature = "lab", feature = "cli", feature = "ctl", feature = "worker"))]
 
-mod roll_support;
-
-use roll_support::{Stage, four, release, wait_until};
+use crate::support::{Stage, four, release, wait_until};
 
 const TEMPLATE: &str = "worker@.service";
 const DEFAULT_LIMITS: &str = "[Unit]\nStartLimitIntervalSec=1h\nStartLimitBurst=5\n";

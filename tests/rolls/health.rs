@@ -1,9 +1,6 @@
 //! Health: at which address it is asked, and whose answer counts.
-#![cfg(all(feature = "lab", feature = "cli", feature = "ctl", feature = "worker"))]
 
-mod roll_support;
-
-use roll_support::{Stage, answer_at, four};
+use crate::support::{Stage, answer_at, four};
 
 const OF_ANOTHER_RUN: &str = "{\"invocation\":\"00000000000000000000000000000000\"}";
 

@@ -1,11 +1,9 @@
 //! Hooks around a roll and around each instance: their order, their veto, their failures.
-#![cfg(all(feature = "lab", feature = "cli", feature = "ctl", feature = "worker"))]
 
-mod roll_support;
-
-use roll_support::{Script, Stage, is_alive, release, wait_until};
 use rustix::process::Signal;
 use serde_json::Value;
+
+use crate::support::{Script, Stage, is_alive, release, wait_until};
 
 const QUICK: [&str; 3] = ["q", "--observe", "20ms"];
 
@@ -177,7 +175,7 @@ fn waiting_at(stage: &Stage, step: &str) -> (Script, std::path::PathBuf) {
 const AT_EVERY_STEP: [&str; 4] =
     ["--before-roll", "--before-stop", "--after-start", "--after-roll"];
 
-fn begin(stage: &Stage, script: &Script, step: &str) -> roll_support::Rolling {
+fn begin(stage: &Stage, script: &Script, step: &str) -> crate::support::Rolling {
     let hooks = AT_EVERY_STEP.iter().flat_map(|flag| [*flag, script.path()]);
     let arguments: Vec<&str> = QUICK.into_iter().chain(hooks).collect();
     let mut roll = stage.begin_restart(&arguments);

@@ -1,14 +1,12 @@
 //! Ctrl-C at any phase: the instance in hand is brought back, the rest is left alone.
-#![cfg(all(feature = "lab", feature = "cli", feature = "ctl", feature = "worker"))]
-
-mod roll_support;
 
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use roll_support::{HealthServer, Rolling, Stage, four, wait_until};
 use rollctl::load::Style;
 use rustix::process::Signal;
+
+use crate::support::{HealthServer, Rolling, Stage, four, wait_until};
 
 const TEMPLATE: &str = "worker@.service";
 const FIRST: &str = "worker@1.service";

@@ -1,12 +1,9 @@
 //! The journal: `journalctl ROLL_GROUP=worker` reads as a story, and its ids are explained.
-#![cfg(all(feature = "lab", feature = "cli", feature = "ctl", feature = "worker"))]
-
-mod roll_support;
 
 use std::path::Path;
 use std::process::Command;
 
-use roll_support::{Stage, four, release, wait_until};
+use crate::support::{Stage, four, release, wait_until};
 
 const CATALOG: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/packaging/rollctl.catalog");
 

@@ -1,12 +1,10 @@
 //! On a terminal single keys pace a roll and answer its doubts; the terminal is given back.
-#![cfg(all(feature = "lab", feature = "cli", feature = "ctl", feature = "worker"))]
-
-mod roll_support;
 
 use std::time::Duration;
 
-use roll_support::{Script, Stage, Terminal, wait_until};
 use rustix::process::{Signal, kill_process};
+
+use crate::support::{Script, Stage, Terminal, wait_until};
 
 #[test]
 fn p_pauses_and_r_resumes() {

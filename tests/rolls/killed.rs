@@ -1,16 +1,14 @@
 //! `kill -9` at every kind of event: every instance comes back by itself, in the guard's time.
 //!
 //! The kinds come from the event type: one that is added has no kill test, and does not build.
-#![cfg(all(feature = "lab", feature = "cli", feature = "ctl", feature = "worker"))]
-
-mod roll_support;
 
 use std::time::{Duration, Instant};
 
-use roll_support::{Stage, Terminal, wait_until};
 use rollctl::roll::RecordKind;
 use rustix::process::{Signal, kill_process};
 use serde_json::Value;
+
+use crate::support::{Stage, Terminal, wait_until};
 
 /// Its start takes long enough to be seen.
 const UNIT: &str = "[Service]\nType=notify\nNotifyAccess=all\nExecStartPre=/bin/sleep 0.2\n\

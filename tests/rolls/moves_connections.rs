@@ -1,12 +1,10 @@
 //! A roll closes no connection: those of the clients move on from instance to instance.
-#![cfg(all(feature = "lab", feature = "cli", feature = "ctl", feature = "worker"))]
-
-mod roll_support;
 
 use std::time::Duration;
 
-use roll_support::Stage;
 use rollctl::load::{Loyal, Manner, Style};
+
+use crate::support::Stage;
 
 const ROLLS: usize = 3;
 

@@ -1,11 +1,8 @@
 //! From another terminal: a roll is paused, resumed and ended, whoever began it.
-#![cfg(all(feature = "lab", feature = "cli", feature = "ctl", feature = "worker"))]
-
-mod roll_support;
 
 use std::time::{Duration, Instant};
 
-use roll_support::{HealthServer, Stage, four, wait_until};
+use crate::support::{HealthServer, Stage, four, wait_until};
 
 const TEMPLATE: &str = "worker@.service";
 const FIRST: &str = "worker@1.service";

@@ -1,9 +1,6 @@
 //! Policy lives with the unit: `[X-Roll]` in unit files and drop-ins, and the command line on top.
-#![cfg(all(feature = "lab", feature = "cli", feature = "ctl", feature = "worker"))]
 
-mod roll_support;
-
-use roll_support::{SLEEPER, Stage, four};
+use crate::support::{SLEEPER, Stage, four};
 
 /// The value of a setting and where it comes from, as `plan` shows them.
 #[track_caller]

@@ -1,17 +1,15 @@
 //! `rollctl prove`: what a roll costs is measured, told and drawn; what was lost is not hidden.
-#![cfg(all(feature = "lab", feature = "prove", feature = "cli", feature = "worker"))]
-
-mod roll_support;
 
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::Stdio;
 
-use roll_support::{Rolled, Stage, four, release, wait_until};
 use rollctl::lab::GroupPlan;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
+
+use crate::support::{Rolled, Stage, four, release, wait_until};
 
 /// A service that lets go of everybody when it is stopped, and is said to have ended well.
 const RUDE: &str = "[Service]\nKillSignal=SIGKILL\nSuccessExitStatus=SIGKILL\n";

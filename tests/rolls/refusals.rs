@@ -1,11 +1,8 @@
 //! What is refused before the first step: nothing is touched, and the error says what to do.
-#![cfg(all(feature = "lab", feature = "cli", feature = "ctl", feature = "worker"))]
-
-mod roll_support;
 
 use std::process::{Command, Output, Stdio};
 
-use roll_support::{Stage, four};
+use crate::support::{Stage, four};
 
 // ---- no systemd ----
 

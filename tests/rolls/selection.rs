@@ -1,9 +1,6 @@
 //! Whom a roll takes, in what order, and how many at a time.
-#![cfg(all(feature = "lab", feature = "cli", feature = "ctl", feature = "worker"))]
 
-mod roll_support;
-
-use roll_support::{SLEEPER, Stage, four, release};
+use crate::support::{SLEEPER, Stage, four, release};
 
 const AT_ONCE: [&str; 2] = ["--observe", "100ms"];
 

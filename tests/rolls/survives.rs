@@ -1,12 +1,10 @@
 //! A roll's death and what comes after: `status` tells it, `resume` goes on with what is not done.
-#![cfg(all(feature = "lab", feature = "cli", feature = "ctl", feature = "worker"))]
-
-mod roll_support;
 
 use std::path::Path;
 
-use roll_support::{Clock, Stage, four, release, wait_until};
 use rustix::process::Signal;
+
+use crate::support::{Clock, Stage, four, release, wait_until};
 
 const TEMPLATE: &str = "worker@.service";
 const SLOW_START: &str = "[Service]\nExecStartPre=/bin/sleep 1\n";

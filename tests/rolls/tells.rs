@@ -1,11 +1,8 @@
 //! What rollctl tells: of a group, before a roll, during it, and at its end.
-#![cfg(all(feature = "lab", feature = "cli", feature = "ctl", feature = "worker"))]
-
-mod roll_support;
 
 use std::os::unix::fs::PermissionsExt;
 
-use roll_support::{Stage, four, release};
+use crate::support::{Stage, four, release};
 
 // ---- of a group ----
 

@@ -1,11 +1,8 @@
 //! Rolls that nobody types: by the calendar, and by a deploy that touches a file.
-#![cfg(all(feature = "lab", feature = "cli", feature = "ctl", feature = "worker"))]
-
-mod roll_support;
 
 use std::path::PathBuf;
 
-use roll_support::{Stage, four, wait_until};
+use crate::support::{Stage, four, wait_until};
 
 const TEMPLATE: &str = "worker@.service";
 const SLOW_START: &str = "[Service]\nExecStartPre=/bin/sleep 1\n";

@@ -1,13 +1,11 @@
 //! A roll under load loses nothing: whatever the clients do, and whoever asks for the roll.
-#![cfg(all(feature = "lab", feature = "cli", feature = "ctl", feature = "worker"))]
-
-mod roll_support;
 
 use std::time::Duration;
 
-use roll_support::{Stage, four};
 use rollctl::lab::{GroupPlan, Lab};
 use rollctl::load::Style;
+
+use crate::support::{Stage, four};
 
 /// Clients that leave the machine some time for the rest of the story.
 const THOUGHT: Duration = Duration::from_millis(3);

@@ -1,12 +1,10 @@
 //! What other terminals are told: attach, history; and a group that is frozen.
-#![cfg(all(feature = "lab", feature = "cli", feature = "ctl", feature = "worker"))]
-
-mod roll_support;
 
 use std::process::Output;
 
-use roll_support::{Stage, four, release, wait_until};
 use rustix::process::Signal;
+
+use crate::support::{Stage, four, release, wait_until};
 
 const SLOW_START: &str = "[Service]\nExecStartPre=/bin/sleep 1\n";
 

@@ -1,18 +1,15 @@
 //! How a worker leaves: nothing that was accepted is dropped, and what cannot be kept is counted.
 
-#![cfg(all(feature = "worker", feature = "cli"))]
-
-mod worker_support;
-
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
-use worker_support::client::{Client, End, get, is_last, is_ok};
-use worker_support::http2::{GOAWAY, Http2, PING};
-use worker_support::{Start, unix_listener};
+
+use crate::support::client::{Client, End, get, is_last, is_ok};
+use crate::support::http2::{GOAWAY, Http2, PING};
+use crate::support::{Start, unix_listener};
 
 const IDLE: &str = "worker_connections{state=\"idle\"}";
 const HEAD: &str = "worker_connections{state=\"head\"}";

@@ -1,12 +1,9 @@
 //! An app that dies: what was in flight is answered, and somebody starts it again.
 
-#![cfg(all(feature = "front", feature = "cli"))]
-
-mod worker_support;
-
 use rustix::process::Signal;
-use worker_support::Start;
-use worker_support::client::{get, is_ok};
+
+use crate::support::Start;
+use crate::support::client::{get, is_ok};
 
 #[test]
 fn what_was_in_flight_is_answered_and_systemd_is_told_by_the_status() {

@@ -1,11 +1,7 @@
 //! An app that takes the inherited sockets itself: the worker only supervises.
 
-#![cfg(all(feature = "front", feature = "cli"))]
-
-mod worker_support;
-
-use worker_support::client::{get, is_ok};
-use worker_support::{Start, Worker};
+use crate::support::client::{get, is_ok};
+use crate::support::{Start, Worker};
 
 /// Serves on descriptor 3, once sd_listen_fds(3) would say that it is its own.
 const APP: &str = r#"

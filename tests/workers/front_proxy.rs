@@ -1,13 +1,10 @@
 //! What passes through the worker to an app and back, byte by byte.
 
-#![cfg(all(feature = "front", feature = "cli"))]
-
-mod worker_support;
-
 use serde_json::Value;
-use worker_support::client::{Client, End, get, is_ok};
-use worker_support::http2::Http2;
-use worker_support::{Start, Worker, unix_listener};
+
+use crate::support::client::{Client, End, get, is_ok};
+use crate::support::http2::Http2;
+use crate::support::{Start, Worker, unix_listener};
 
 fn body(response: &str) -> &str {
     response.split_once("\r\n\r\n").unwrap().1

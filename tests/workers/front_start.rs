@@ -1,17 +1,14 @@
 //! How the worker starts an app: with nothing of its own, and READY only when the app is.
 
-#![cfg(all(feature = "front", feature = "cli"))]
-
-mod worker_support;
-
 use std::net::TcpListener;
 use std::path::Path;
 use std::time::Duration;
 
 use rustix::process::Signal;
 use serde_json::Value;
-use worker_support::client::{get, is_ok};
-use worker_support::{Start, Worker, unix_listener};
+
+use crate::support::client::{get, is_ok};
+use crate::support::{Start, Worker, unix_listener};
 
 /// Below the ports that the kernel hands out, so that no other test is given it.
 fn own_port() -> u16 {
@@ -162,7 +159,7 @@ fn what_the_app_has_started_ends_with_it() {
     worker.is_told_to_go();
     worker.ends_well();
     // Reaped by whoever adopts orphans here, so its end is told by its state.
-    let until = std::time::Instant::now() + worker_support::PATIENCE;
+    let until = std::time::Instant::now() + crate::support::PATIENCE;
     while is_alive(&child) {
         assert!(std::time::Instant::now() < until, "{child} lives on");
         std::thread::sleep(Duration::from_millis(5));

@@ -1,12 +1,9 @@
 //! How an app is stopped: after its last request, gently, then by force.
 
-#![cfg(all(feature = "front", feature = "cli"))]
-
-mod worker_support;
-
 use rustix::process::Signal;
-use worker_support::Start;
-use worker_support::client::{get, is_last, is_ok};
+
+use crate::support::Start;
+use crate::support::client::{get, is_last, is_ok};
 
 #[test]
 fn an_app_without_any_grace_is_told_to_go_when_nothing_is_in_flight() {

@@ -1,9 +1,5 @@
 //! WebSockets and other upgrades of a fronted app: carried, waited for, and ended as they should.
 
-#![cfg(all(feature = "front", feature = "cli"))]
-
-mod worker_support;
-
 use std::env;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -15,10 +11,11 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::get;
 use tokio::net::TcpListener;
-use worker_support::Start;
-use worker_support::client::{End, is_ok};
-use worker_support::upgrades::{UPGRADE, echo, is_upgraded, raw};
-use worker_support::websocket::WebSocketClient;
+
+use crate::support::Start;
+use crate::support::client::{End, is_ok};
+use crate::support::upgrades::{UPGRADE, echo, is_upgraded, raw};
+use crate::support::websocket::WebSocketClient;
 
 const TUNNEL: &str = "worker_connections{state=\"tunnel\"}";
 

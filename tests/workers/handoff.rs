@@ -1,10 +1,6 @@
 //! Connections move to a sibling when their worker leaves, and nobody notices: the client keeps its
 //! connection, and each of its requests is answered once.
 
-#![cfg(all(feature = "worker", feature = "cli"))]
-
-mod worker_support;
-
 use std::env;
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
@@ -19,9 +15,10 @@ use hyper::{Request, Response};
 use rollctl::handoff::Frame;
 use rollctl::worker::{self, Config, Worker};
 use rustix::process::Signal;
-use worker_support::client::{Client, End, get, is_last, is_ok};
-use worker_support::group::Group;
-use worker_support::{Start, Worker as Instance};
+
+use crate::support::client::{Client, End, get, is_last, is_ok};
+use crate::support::group::Group;
+use crate::support::{Start, Worker as Instance};
 
 const ADOPTED: &str = "worker_adopted_total";
 const HEAD: &str = "worker_connections{state=\"head\"}";
@@ -253,7 +250,7 @@ fn a_stopped_sibling_is_given_nothing() {
 }
 
 /// An instance with a client, and somebody who only looks like a sibling.
-fn with_an_impostor() -> (Group, Instance, Client, worker_support::group::Impostor) {
+fn with_an_impostor() -> (Group, Instance, Client, crate::support::group::Impostor) {
     let group = Group::on_tcp();
     let old = group.worker("1").ready();
     let mut client = old.client();

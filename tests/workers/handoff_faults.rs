@@ -1,17 +1,14 @@
 //! Whoever dies or stops in the middle of a hand-over, and whenever: no connection is answered by
 //! two, none hangs, and what is lost was with the one that was killed.
 
-#![cfg(all(feature = "worker", feature = "cli"))]
-
-mod worker_support;
-
 use std::thread;
 use std::time::Duration;
 
 use rustix::process::Signal;
-use worker_support::client::{Client, get, is_ok};
-use worker_support::group::Group;
-use worker_support::{Start, Worker};
+
+use crate::support::client::{Client, get, is_ok};
+use crate::support::group::Group;
+use crate::support::{Start, Worker};
 
 const CLIENTS: usize = 150;
 

@@ -1,9 +1,5 @@
 //! A Rust service gets all of it by putting the library around itself, whatever it does.
 
-#![cfg(all(feature = "worker", feature = "cli"))]
-
-mod worker_support;
-
 use std::env;
 use std::io;
 use std::path::PathBuf;
@@ -17,9 +13,10 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use rollctl::worker::{self, Config, Worker};
-use worker_support::Start;
-use worker_support::client::{Client, End, get, is_last, is_ok};
-use worker_support::http2::{HEADERS, Http2};
+
+use crate::support::Start;
+use crate::support::client::{Client, End, get, is_last, is_ok};
+use crate::support::http2::{HEADERS, Http2};
 
 /// More than all buffers between a server and a client that does not read.
 const LARGE: usize = 32 << 20;

@@ -1,14 +1,11 @@
 //! What a worker does about slow, silent, greedy and malformed clients, and what it tells of them.
 
-#![cfg(all(feature = "worker", feature = "cli"))]
-
-mod worker_support;
-
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
-use worker_support::client::{End, get, is_ok};
-use worker_support::http2::{GOAWAY, Http2};
-use worker_support::{Start, Worker};
+
+use crate::support::client::{End, get, is_ok};
+use crate::support::http2::{GOAWAY, Http2};
+use crate::support::{Start, Worker};
 
 const HEAD: &str = "worker_connections{state=\"head\"}";
 const IDLE: &str = "worker_connections{state=\"idle\"}";
@@ -120,12 +117,12 @@ fn says_how_bad_it_is_to_a_systemd_without_a_journal() {
 
 #[test]
 fn both_sockets_are_served_at_a_limit_of_one() {
-    let (_dir, path, unix) = worker_support::unix_listener();
+    let (_dir, path, unix) = crate::support::unix_listener();
     let start = Start::worker().on_tcp().socket(unix).args("--max-connections 1");
     let worker = start.ready();
     for _ in 0..3 {
         is_ok(&worker.client().asks("/"));
-        is_ok(&worker_support::client::Client::unix(&path).asks("/"));
+        is_ok(&crate::support::client::Client::unix(&path).asks("/"));
     }
 }
 
@@ -274,11 +271,11 @@ fn the_admin_socket_names_this_run_and_counts() {
 
 #[test]
 fn the_admin_socket_takes_the_place_of_one_that_was_left_behind() {
-    let (dir, path, listener) = worker_support::unix_listener();
+    let (dir, path, listener) = crate::support::unix_listener();
     drop(listener);
     let admin = format!("--admin unix:{}", path.display());
     let _worker = Start::worker().on_tcp().args(&admin).ready();
-    let mut client = worker_support::client::Client::unix(&path);
+    let mut client = crate::support::client::Client::unix(&path);
     assert!(client.asks("/healthz").starts_with("HTTP/1.1 200 OK"));
     let (status, line) = Start::worker().on_tcp().args(&admin).refused();
     assert_eq!(status, 1, "two admin sockets at one place: {line}");

@@ -1,20 +1,17 @@
 //! What arrives from clients, byte for byte: what is served, what is refused, and that nothing
 //! behind what was refused is ever served.
 
-#![cfg(all(feature = "worker", feature = "cli"))]
-
-mod worker_support;
-
 use std::collections::HashSet;
 use std::net::TcpListener;
 
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
-use worker_support::client::{Client, End, is_ok};
-use worker_support::http2::Http2;
-use worker_support::reference::may_be_answered;
-use worker_support::requests::{self, Pace, Site, answers};
-use worker_support::{Start, Worker};
+
+use crate::support::client::{Client, End, is_ok};
+use crate::support::http2::Http2;
+use crate::support::reference::may_be_answered;
+use crate::support::requests::{self, Pace, Site, answers};
+use crate::support::{Start, Worker};
 
 const BUILT_IN: Site = Site { page: "/", echo: "/echo" };
 

@@ -1,16 +1,12 @@
 //! Restarts under load, one after another, with clients that never retry: nothing may be lost.
 
-#![cfg(all(feature = "worker", feature = "cli"))]
-
-mod worker_support;
-
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread::{self, JoinHandle};
 
-use worker_support::client::{Client, get};
-use worker_support::{Start, Worker};
+use crate::support::client::{Client, get};
+use crate::support::{Start, Worker};
 
 const RESTARTS: usize = 40;
 

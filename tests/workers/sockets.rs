@@ -1,9 +1,5 @@
 //! Where a worker takes its sockets from, and what it refuses to be ready with.
 
-#![cfg(all(feature = "worker", feature = "cli"))]
-
-mod worker_support;
-
 use std::fs::File;
 use std::net::{TcpListener, UdpSocket};
 use std::os::fd::OwnedFd;
@@ -11,8 +7,9 @@ use std::os::unix::net::UnixDatagram;
 
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::net::{AddressFamily, SocketType, socket};
-use worker_support::client::{Client, is_ok};
-use worker_support::{Start, unix_listener};
+
+use crate::support::client::{Client, is_ok};
+use crate::support::{Start, unix_listener};
 
 #[test]
 fn serves_on_a_tcp_socket_of_either_family() {

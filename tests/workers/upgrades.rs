@@ -1,10 +1,6 @@
 //! A connection that leaves HTTP (a WebSocket, any other upgrade) stays in the worker's books: it
 //! is waited for in the drain, and cut at the deadline.
 
-#![cfg(all(feature = "worker", feature = "cli"))]
-
-mod worker_support;
-
 use std::env;
 use std::future::pending;
 use std::thread;
@@ -16,10 +12,11 @@ use axum::routing::get;
 use hyper_util::service::TowerToHyperService;
 use rollctl::worker::{self, About, Config, Worker};
 use rustix::process::Signal;
-use worker_support::client::{Client, End, get as request, is_last, is_ok};
-use worker_support::upgrades::{UPGRADE, echo, is_upgraded, raw};
-use worker_support::websocket::WebSocketClient;
-use worker_support::{Start, unix_listener};
+
+use crate::support::client::{Client, End, get as request, is_last, is_ok};
+use crate::support::upgrades::{UPGRADE, echo, is_upgraded, raw};
+use crate::support::websocket::WebSocketClient;
+use crate::support::{Start, unix_listener};
 
 const TUNNEL: &str = "worker_connections{state=\"tunnel\"}";
 

@@ -1,5 +1,6 @@
 //! Trials: stories that are told where what they need is there, and visibly skipped where it is not.
 
+use std::fmt::Display;
 use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Trial};
@@ -8,17 +9,25 @@ use super::apps::Lack;
 
 /// The trials of one test program.
 #[derive(Default)]
-pub struct Trials(Vec<Trial>);
+pub struct Trials {
+    about: &'static str,
+    all: Vec<Trial>,
+}
 
 impl Trials {
+    /// What the stories that follow are about: the first word of their names.
+    pub fn about(self, about: &'static str) -> Self {
+        Self { about, ..self }
+    }
+
     /// Adds a story about something real, if it is there.
     pub fn tell<T: Send + 'static>(
         mut self,
-        name: impl Into<String>,
+        name: impl Display,
         needed: Result<T, Lack>,
         story: impl FnOnce(T) + Send + 'static,
     ) -> Self {
-        let name = name.into();
+        let name = format!("{}::{name}", self.about);
         let trial = match needed {
             Ok(needed) => Trial::test(name, move || {
                 story(needed);
@@ -30,14 +39,21 @@ impl Trials {
                 Trial::test(name, || Ok(())).with_ignored_flag(true)
             }
         };
-        self.0.push(trial);
+        self.all.push(trial);
         self
     }
 
     /// Runs them as any test program would.
     pub fn run(self) -> ExitCode {
-        libtest_mimic::run(&Arguments::from_args(), self.0).exit_code()
+        let arguments = Arguments::from_args();
+        let test_threads = arguments.test_threads.or_else(threads);
+        libtest_mimic::run(&Arguments { test_threads, ..arguments }, self.all).exit_code()
     }
+}
+
+/// The variable that every other test program obeys.
+fn threads() -> Option<usize> {
+    std::env::var("RUST_TEST_THREADS").ok()?.parse().ok()
 }
 
 /// Where nobody reads what was skipped, it has failed.

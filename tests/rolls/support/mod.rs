@@ -11,6 +11,7 @@
 mod clients;
 mod clock;
 mod health;
+mod memory;
 mod rolling;
 mod script;
 mod terminal;
@@ -24,6 +25,7 @@ use rollctl::lab::{GroupPlan, Lab};
 pub use clients::Clients;
 pub use clock::Clock;
 pub use health::{HealthServer, answer_at, get};
+pub use memory::MemoryLimit;
 pub use rolling::{Rolled, Rolling};
 pub use script::{Script, is_alive};
 pub use terminal::Terminal;
