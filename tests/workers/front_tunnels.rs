@@ -12,17 +12,17 @@ use axum::response::Response;
 use axum::routing::get;
 use tokio::net::TcpListener;
 
-use crate::support::Start;
 use crate::support::client::{End, is_ok};
 use crate::support::upgrades::{UPGRADE, echo, is_upgraded, raw};
 use crate::support::websocket::WebSocketClient;
+use crate::support::{Start, as_test};
 
 const TUNNEL: &str = "worker_connections{state=\"tunnel\"}";
 
 /// The worker in front of this very program, told by its environment to be an app.
 fn a_fronted_app(options: &str) -> Start {
     let app = env::current_exe().unwrap();
-    let app = format!("-- {} --exact the_app --nocapture --test-threads=1", app.display());
+    let app = format!("-- {} {}", app.display(), as_test(module_path!(), "the_app"));
     Start::worker().on_tcp().env("BE_AN_APP", "1").args(options).args(&app)
 }
 

@@ -18,7 +18,7 @@ use rustix::process::Signal;
 
 use crate::support::client::{Client, End, get, is_last, is_ok};
 use crate::support::group::Group;
-use crate::support::{Start, Worker as Instance};
+use crate::support::{Start, Worker as Instance, as_test};
 
 const ADOPTED: &str = "worker_adopted_total";
 const HEAD: &str = "worker_connections{state=\"head\"}";
@@ -396,7 +396,7 @@ fn a_message_that_is_wrong_ends_its_link_and_nothing_else() {
 /// This very program, told by its environment to be a service that answers before it has read.
 fn an_early_service(group: &Group, name: &str) -> Start {
     let start = Start::program(env::current_exe().unwrap()).env("BE_A_SERVICE", name);
-    group.joins(start.args("--exact the_service --nocapture --test-threads=1"), name)
+    group.joins(start.args(&as_test(module_path!(), "the_service")), name)
 }
 
 #[test]

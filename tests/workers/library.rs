@@ -14,9 +14,9 @@ use hyper::service::service_fn;
 use hyper::{Request, Response};
 use rollctl::worker::{self, Config, Worker};
 
-use crate::support::Start;
 use crate::support::client::{Client, End, get, is_last, is_ok};
 use crate::support::http2::{HEADERS, Http2};
+use crate::support::{Start, as_test};
 
 /// More than all buffers between a server and a client that does not read.
 const LARGE: usize = 32 << 20;
@@ -25,7 +25,7 @@ const LARGE: usize = 32 << 20;
 fn a_service_of_its_own() -> Start {
     let program = env::current_exe().unwrap();
     let start = Start::program(program).on_tcp().env("BE_A_SERVICE", "1");
-    start.args("--exact the_service --nocapture --test-threads=1")
+    start.args(&as_test(module_path!(), "the_service"))
 }
 
 #[test]

@@ -16,14 +16,14 @@ use rustix::process::Signal;
 use crate::support::client::{Client, End, get as request, is_last, is_ok};
 use crate::support::upgrades::{UPGRADE, echo, is_upgraded, raw};
 use crate::support::websocket::WebSocketClient;
-use crate::support::{Start, unix_listener};
+use crate::support::{Start, as_test, unix_listener};
 
 const TUNNEL: &str = "worker_connections{state=\"tunnel\"}";
 
 /// This very program, told by its environment to be a service with upgrades.
 fn a_service_of_its_own() -> Start {
     let start = Start::program(env::current_exe().unwrap()).env("BE_A_SERVICE", "1");
-    start.args("--exact the_service --nocapture --test-threads=1")
+    start.args(&as_test(module_path!(), "the_service"))
 }
 
 #[test]

@@ -150,6 +150,12 @@ impl Start {
     }
 }
 
+/// The arguments that make this very program one test of a module: `module_path!()`, and its name.
+pub fn as_test(module: &str, test: &str) -> String {
+    let (_program, module) = module.split_once("::").expect("a module of a test program");
+    format!("--exact {module}::{test} --nocapture --test-threads=1")
+}
+
 /// A running worker; killed when the story ends before it does.
 pub struct Worker {
     child: Child,
