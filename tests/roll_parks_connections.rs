@@ -230,6 +230,22 @@ fn what_the_store_has_no_room_for_lingers() {
     stage.logs(&format!("0 moved, {} parked", 12 - last));
 }
 
+#[test]
+fn what_siblings_refuse_waits_in_systemd() {
+    let full = "[Service]\nEnvironment=WORKER_MAX_CONNECTIONS=2\n";
+    let stage = group(1, "");
+    stage.change("worker@2.service", "50-small", full);
+    stage.systemctl(&["start", "worker@2"]);
+    let mut clients: Vec<Client> = (0..20).map(|_| stage.client()).collect();
+    clients.iter_mut().for_each(|client| is_ok(&client.asks("/")));
+    stage.systemctl(&["restart", "worker@1"]);
+    ask(&mut clients[1..2]);
+    are_answered(&mut clients[1..2]);
+    clients.iter_mut().for_each(|client| is_ok(&client.asks("/")));
+    let (log, other) = (stage.log(), stage.lab.log("worker@2.service"));
+    assert!(log.contains(" parked ") && !log.contains(" 0 parked "), "{log}{other}");
+}
+
 /// A lone instance whose connections wait in systemd, for its next run does not start.
 fn waiting(restart: &str) -> (Stage, Vec<Client>) {
     let stage = group(1, restart);

@@ -26,6 +26,11 @@ pub(crate) struct Fetching {
 
 impl Fetching {
     pub(crate) fn new(lockers: Vec<Left>, sockets: &[Socket]) -> Self {
+        let (stale, lockers) = lockers.into_iter().partition::<Vec<_>, _>(Left::is_stale);
+        if !stale.is_empty() {
+            tracing::warn!("connections that were left are closed: they had to wait too long");
+        }
+        forget(&stale);
         let doors = sockets.iter().filter_map(|socket| Door::of(&socket.fd)).collect();
         Self { lockers, doors }
     }
@@ -37,21 +42,17 @@ impl Fetching {
         connections: &Arc<Connections>,
         adopt: impl Fn(Adopted, OwnedSemaphorePermit),
     ) {
+        forget(&self.lockers);
         for locker in &self.lockers {
-            match notify::forget(&locker.name)
-                .and_then(|()| self.empty(locker, connections, &adopt))
-            {
-                Ok(()) => {}
-                Err(error) => tracing::warn!("{}: connections are lost: {error}", locker.name),
+            if let Err(error) = self.empty(locker, connections, &adopt) {
+                tracing::warn!("{}: cannot be emptied: {error}", locker.name);
             }
         }
     }
 
     /// Whoever has the sockets now is none of ours: what was left is closed.
     pub(crate) fn discard(self) {
-        for locker in &self.lockers {
-            let _ = notify::forget(&locker.name);
-        }
+        forget(&self.lockers);
     }
 
     fn empty(
@@ -61,19 +62,25 @@ impl Fetching {
         adopt: &impl Fn(Adopted, OwnedSemaphorePermit),
     ) -> io::Result<()> {
         while let Some(Packet { bytes, descriptors }) = locker.take()? {
-            let Frame::Conns { conns, .. } = Frame::decode(&bytes).map_err(io::Error::other)?
-            else {
-                return Err(io::Error::other("something else is in it"));
+            let lost = &connections.metrics.lost;
+            let conns = match Frame::decode(&bytes) {
+                Ok(Frame::Conns { conns, .. }) => conns,
+                other => {
+                    lost.inc_by(descriptors.len() as u64);
+                    tracing::warn!("lost: {} connections, for {other:?}", descriptors.len());
+                    continue;
+                }
             };
+            // The kernel leaves out what we have no descriptors for.
+            lost.inc_by(conns.len().saturating_sub(descriptors.len()) as u64);
             for (fd, conn) in descriptors.into_iter().zip(&conns) {
-                let place = connections.room.clone().try_acquire_owned().map_err(io::Error::other);
-                match self.admit(fd, conn).and_then(|adopted| Ok((adopted, place?))) {
+                match self.admit(fd, conn, connections) {
                     Ok((adopted, place)) => {
                         connections.metrics.resumed.inc();
                         adopt(adopted, place);
                     }
                     Err(error) => {
-                        connections.metrics.lost.inc();
+                        lost.inc();
                         tracing::warn!("lost: a connection that the last run left: {error}");
                     }
                 }
@@ -82,12 +89,28 @@ impl Fetching {
         Ok(())
     }
 
-    fn admit(&self, fd: OwnedFd, conn: &Conn<'_>) -> io::Result<Adopted> {
+    fn admit(
+        &self,
+        fd: OwnedFd,
+        conn: &Conn<'_>,
+        connections: &Connections,
+    ) -> io::Result<(Adopted, OwnedSemaphorePermit)> {
         let own = Door::of(&fd).ok_or_else(|| io::Error::other("it has no address"))?;
         if !self.doors.iter().any(|door| door.lets_in(&own)) {
             return Err(io::Error::other("it came in at an address that is not ours any more"));
         }
+        let place = connections.room.clone().try_acquire_owned();
+        let place = place.map_err(|_| io::Error::other("--max-connections is less than it was"))?;
         let unread = Bytes::copy_from_slice(conn.unread);
-        Ok(Adopted { stream: Stream::from_fd(fd)?, unread, record: conn.record })
+        Ok((Adopted { stream: Stream::from_fd(fd)?, unread, record: conn.record }, place))
+    }
+}
+
+/// It fails only without systemd, who then has nothing either.
+fn forget(lockers: &[Left]) {
+    for locker in lockers {
+        if let Err(error) = notify::forget(&locker.name) {
+            tracing::warn!("{}: systemd was not told to forget it: {error}", locker.name);
+        }
     }
 }

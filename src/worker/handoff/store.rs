@@ -58,6 +58,8 @@ enum Closed {
 impl Store {
     /// `None`, and said why: it cannot be used.
     pub(crate) async fn open() -> Option<Self> {
+        // Without systemd there is nothing to say.
+        std::env::var_os("NOTIFY_SOCKET")?;
         match timeout(ANSWER_LIMIT, Self::try_open()).await.unwrap_or(Err(Closed::Silent)) {
             Ok(store) => Some(store),
             Err(why) => {
@@ -108,7 +110,7 @@ impl Store {
 async fn add_locker(unit: &Unit, number: u32) -> Result<Locker, Closed> {
     let before = unit.stored().await?;
     let (locker, other) = Locker::new()?;
-    notify::store(&locker::name(number), other.as_fd())?;
+    notify::store(&locker::name(locker::since_boot(), number), other.as_fd())?;
     for _ in 0..LOOKS {
         if unit.stored().await? > before {
             return Ok(locker);
