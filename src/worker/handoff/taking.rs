@@ -168,10 +168,12 @@ impl<F: Fn(Adopted, OwnedSemaphorePermit)> Desk<F> {
     }
 
     fn adopt(&self, fd: OwnedFd, conn: &Conn<'_>, place: OwnedSemaphorePermit) {
-        self.connections.metrics.adopted.inc();
         let unread = Bytes::copy_from_slice(conn.unread);
         match Stream::from_fd(fd) {
-            Ok(stream) => (self.adopt)(Adopted { stream, unread, record: conn.record }, place),
+            Ok(stream) => {
+                self.connections.metrics.adopted.inc();
+                (self.adopt)(Adopted { stream, unread, record: conn.record }, place);
+            }
             Err(error) => tracing::debug!("a connection that was taken over is gone: {error}"),
         }
     }
