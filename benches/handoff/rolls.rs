@@ -130,7 +130,11 @@ impl Clients {
                 let crews = crews.iter().cloned();
                 let load = crews.fold(load, |load, (count, style)| load.clients(count, style));
                 let running = load.start()?;
+                let patience = Instant::now() + Duration::from_secs(30);
                 while running.answered() < 200 {
+                    if Instant::now() > patience {
+                        return Err("the clients get no answers".into());
+                    }
                     std::thread::sleep(Duration::from_millis(5));
                 }
                 Ok(Crowd::Of(running))

@@ -96,12 +96,11 @@ impl<F> Doorway<F> {
         tokio::spawn(connection::serve(stream, app, entry));
     }
 
-    /// Takes in what a sibling has handed over.
+    /// Takes in what somebody else had before.
     pub(crate) fn adopt<A: App>(&self, adopted: Adopted, place: OwnedSemaphorePermit)
     where
         F: Fn(&Peer) -> A,
     {
-        self.connections.metrics.adopted.inc();
         // One that is gone knows its peer no more.
         let Ok(peer) = adopted.stream.peer() else { return };
         let (app, entry) = (self.app_for(&peer), self.connections.open(place));

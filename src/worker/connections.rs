@@ -9,7 +9,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, fence};
+use std::sync::atomic::{AtomicU8, AtomicU64, fence};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -36,6 +36,17 @@ pub(crate) enum Phase {
     LingerOver,
     /// Whatever is left is refused or cut.
     Deadline,
+}
+
+/// Whether connections at rest leave for somebody else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+enum Moving {
+    /// They are served to their end.
+    No,
+    /// They are served as ever, for they will leave later.
+    Soon,
+    Now,
 }
 
 /// How the app is that the worker fronts; one inside the worker is always up.
@@ -65,9 +76,8 @@ pub(crate) struct Connections {
     pub(crate) room: Arc<Semaphore>,
     pub(crate) epoch: Instant,
     phase: AtomicU8,
-    /// Connections at rest go to siblings.
-    is_moving: AtomicBool,
-    /// Where they are put for that.
+    moving: AtomicU8,
+    /// Where connections are put that move.
     outbox: OnceLock<UnboundedSender<Parcel>>,
     drain_timeout: Duration,
     drain_end: OnceLock<Instant>,
@@ -93,7 +103,7 @@ impl Connections {
             epoch: Instant::now(),
             drain_timeout: config.drain_timeout,
             drain_end: OnceLock::new(),
-            is_moving: AtomicBool::new(false),
+            moving: AtomicU8::new(Moving::No as u8),
             outbox: OnceLock::new(),
             phase: AtomicU8::new(Phase::Serving as u8),
             app: AtomicU8::new(AppState::Up as u8),
@@ -136,22 +146,48 @@ impl Connections {
         self.app.store(state as u8, Relaxed);
     }
 
-    /// From the start of the drain on, connections at rest are put into `outbox`.
-    pub(crate) fn start_moving(&self, outbox: UnboundedSender<Parcel>) {
+    /// Connections will be put into `outbox`, once they start to move.
+    pub(crate) fn expect_to_move(&self, outbox: UnboundedSender<Parcel>) {
         if self.outbox.set(outbox).is_ok() {
-            self.is_moving.store(true, SeqCst);
+            self.moving.store(Moving::Soon as u8, SeqCst);
         }
+    }
+
+    /// From here on connections at rest are put into the outbox.
+    pub(crate) fn start_moving(&self) {
+        self.moving.store(Moving::Now as u8, SeqCst);
+        self.lock().values().for_each(|track| track.wake());
     }
 
     /// Nobody takes them any more: they are served here, to their end.
     pub(crate) fn stop_moving(&self) {
-        if self.is_moving.swap(false, SeqCst) {
+        if self.moving.swap(Moving::No as u8, SeqCst) != Moving::No as u8 {
             self.lock().values().for_each(|track| track.wake());
         }
     }
 
     pub(crate) fn is_moving(&self) -> bool {
-        self.is_moving.load(Relaxed)
+        self.moving.load(Relaxed) == Moving::Now as u8
+    }
+
+    /// Whether clients may go on using their connections, whoever serves them.
+    pub(crate) fn are_kept(&self) -> bool {
+        self.phase() == Phase::Serving || self.moving.load(Relaxed) != Moving::No as u8
+    }
+
+    /// The connections that could not move just now, with the number of the request they are at.
+    pub(crate) fn in_hand(&self) -> Vec<(u64, u64)> {
+        let open = self.lock();
+        let in_hand = open.values().filter(|track| track.is_in_hand());
+        in_hand.map(|track| (track.id, track.begun())).collect()
+    }
+
+    /// Whether one of these is still open, and at the same request.
+    pub(crate) fn has_still_in_hand(&self, in_hand: &[(u64, u64)]) -> bool {
+        let open = self.lock();
+        in_hand.iter().any(|(id, begun)| {
+            open.get(id).is_some_and(|track| track.is_in_hand() && track.begun() == *begun)
+        })
     }
 
     pub(crate) fn outbox(&self) -> Option<&UnboundedSender<Parcel>> {

@@ -37,6 +37,10 @@ pub(crate) struct Metrics {
     pub(crate) adopted: Counter,
     /// Connections that we gave to siblings.
     pub(crate) moved: Counter,
+    /// Connections that the unit's last run left with systemd.
+    pub(crate) resumed: Counter,
+    /// Connections that we left with systemd for the unit's next run.
+    pub(crate) parked: Counter,
     /// Connections that were served to their end after SIGTERM.
     pub(crate) drained: Counter,
     /// Connections that were closed idle when the linger time was over.
@@ -68,6 +72,10 @@ impl Metrics {
         let accepted = counter("accepted", "Connections accepted");
         let adopted = counter("adopted", "Connections that a draining sibling handed over");
         let moved = counter("moved", "Connections handed over to a sibling after SIGTERM");
+        let help = "Connections that the last run of the unit left with systemd";
+        let resumed = counter("resumed", help);
+        let help = "Connections left with systemd for the next run of the unit";
+        let parked = counter("parked", help);
         let drained = counter("drained", "Connections served to their end after SIGTERM");
         let lingered = counter("lingered", "Connections closed idle at the end of the linger time");
         let lost = counter("lost", "Connections closed by us on which bytes arrived too late");
@@ -95,6 +103,8 @@ impl Metrics {
             accepted,
             adopted,
             moved,
+            resumed,
+            parked,
             drained,
             lingered,
             lost,

@@ -129,6 +129,11 @@ impl Track {
         (self.requests.load(Relaxed) / UNANSWERED) as u32
     }
 
+    /// Whether it is at something that nobody else could go on with.
+    pub(crate) fn is_in_hand(&self) -> bool {
+        matches!(self.state(), State::Busy | State::Tunnel)
+    }
+
     pub(crate) fn quiet_since(&self) -> Instant {
         let since_epoch = self.quiet_since.load(Relaxed);
         let distance = Duration::from_millis(since_epoch.unsigned_abs());

@@ -19,6 +19,7 @@ mod keys;
 mod killed;
 mod moves_connections;
 mod paced;
+mod parks_connections;
 mod policy;
 mod prove;
 mod refusals;

@@ -58,7 +58,7 @@ impl Story {
 
 /// How many connections the giver's last word tells of.
 fn moved(log: &str) -> u64 {
-    let (before, _) = log.split_once(" moved ").unwrap();
+    let (before, _) = log.split_once(" moved, ").unwrap();
     before.rsplit(' ').next().unwrap().parse().unwrap()
 }
 

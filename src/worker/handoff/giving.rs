@@ -1,22 +1,26 @@
 //! Giving connections away in the drain.
 
-use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::io::Errno;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
-use super::parcel::Parcel;
+use super::Takers;
+use super::parcel::{Parcel, descriptors, message};
 use super::siblings::Sibling;
 use super::socket::Link;
-use crate::handoff::{Conn, Frame, Giver, Sending};
+use super::store::Store;
+use crate::handoff::{Frame, Giver};
 use crate::worker::connections::Connections;
 
 /// When to try again what the kernel did not take, should no answer come before.
 const BLOCKED: Duration = Duration::from_millis(10);
+
+/// How often it is looked whether what is in hand is finished.
+const SETTLING: Duration = Duration::from_millis(5);
 
 /// What came on a link.
 #[derive(Debug)]
@@ -28,17 +32,30 @@ enum News {
 struct Giving {
     giver: Giver<Parcel>,
     links: Vec<Arc<Link>>,
+    store: Asked,
     connections: Arc<Connections>,
     is_blocked: bool,
 }
 
-/// Gives what comes out of the outbox to `siblings`, until it is dropped.
+/// What is known of systemd's store, the last resort but one.
+#[derive(Debug)]
+enum Asked {
+    NotYet,
+    Open(Store),
+    Closed,
+}
+
+/// Gives what comes out of the outbox to `takers`, until it is dropped.
 pub(crate) fn give(
-    siblings: Vec<Sibling>,
+    takers: Takers,
     parcels: UnboundedReceiver<Parcel>,
     connections: &Arc<Connections>,
 ) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
+    let (siblings, store) = match takers {
+        Takers::Siblings(siblings) => (siblings, Asked::NotYet),
+        Takers::Store(store) => (Vec::new(), Asked::Open(store)),
+    };
     let mut giver = Giver::default();
     let (tell, news) = unbounded_channel();
     let mut links = Vec::new();
@@ -48,7 +65,11 @@ pub(crate) fn give(
         tasks.spawn(listen(id, link.clone(), tell.clone()));
         links.push(link);
     }
-    let giving = Giving { giver, links, connections: connections.clone(), is_blocked: false };
+    if !links.is_empty() {
+        connections.start_moving();
+    }
+    let giving =
+        Giving { giver, links, store, connections: connections.clone(), is_blocked: false };
     tasks.spawn(giving.run(parcels, news));
     tasks
 }
@@ -69,6 +90,10 @@ impl Giving {
         mut news: UnboundedReceiver<News>,
     ) {
         let deadline = self.connections.deadline.clone();
+        if self.links.is_empty() {
+            settle(&self.connections).await;
+            self.connections.start_moving();
+        }
         loop {
             tokio::select! {
                 () = deadline.cancelled() => return self.give_up(),
@@ -83,7 +108,7 @@ impl Giving {
                 else => return,
             }
             self.send_all();
-            self.keep_the_stranded();
+            self.leave_the_stranded().await;
         }
     }
 
@@ -104,7 +129,8 @@ impl Giving {
     fn send_all(&mut self) {
         self.is_blocked = false;
         while let Some(sending) = self.giver.next_message() {
-            match self.links[sending.link].send_now(&message(&sending), &descriptors(&sending)) {
+            let message = message(sending.seq, &sending.batch);
+            match self.links[sending.link].send_now(&message, &descriptors(&sending.batch)) {
                 Ok(()) => self.giver.sent(sending),
                 // The kernel limits the descriptors that a user has on their way.
                 Err(Errno::AGAIN | Errno::TOOMANYREFS | Errno::NOBUFS | Errno::NOMEM) => {
@@ -119,11 +145,25 @@ impl Giving {
         }
     }
 
-    /// They are told only when no others would follow them.
-    fn keep_the_stranded(&mut self) {
+    /// What no sibling takes goes to systemd, for the next run of the unit; or it is kept.
+    async fn leave_the_stranded(&mut self) {
         if self.giver.has_takers() {
             return;
         }
+        if matches!(self.store, Asked::NotYet) {
+            self.store = Store::open().await.map_or(Asked::Closed, Asked::Open);
+        }
+        while let Asked::Open(store) = &mut self.store {
+            let batch = self.giver.stranded_batch();
+            if batch.is_empty() {
+                return;
+            }
+            if let Err(batch) = store.put(batch).await {
+                batch.into_iter().for_each(|parcel| self.giver.offer(parcel));
+                self.store = Asked::Closed;
+            }
+        }
+        // They are told only when no others would follow them.
         self.connections.stop_moving();
         self.giver.stranded().into_iter().for_each(Parcel::kept);
     }
@@ -138,12 +178,14 @@ impl Giving {
     }
 }
 
-fn message(sending: &Sending<Parcel>) -> Vec<u8> {
-    let conns = sending.batch.iter();
-    let conns = conns.map(|it| Conn { record: it.record, unread: &it.unread }).collect();
-    Frame::Conns { seq: sending.seq, conns }.encode()
-}
-
-fn descriptors(sending: &Sending<Parcel>) -> Vec<BorrowedFd<'_>> {
-    sending.batch.iter().map(|parcel| parcel.fd.as_fd()).collect()
+/// What is with systemd waits until the next run is ready, and so until this one has ended. So what
+/// is in hand is finished first, while the others are served as ever.
+async fn settle(connections: &Connections) {
+    let in_hand = connections.in_hand();
+    let finished = async {
+        while connections.has_still_in_hand(&in_hand) {
+            sleep(SETTLING).await;
+        }
+    };
+    let _ = timeout(connections.linger(), finished).await;
 }

@@ -1,18 +1,26 @@
 //! Moving live connections to a sibling: the sockets of [`crate::handoff`].
 //!
 //! ```text
-//! READY ───► taking.rs: handoff.sock, each link a task ─► the doorway, as one accepted
-//! SIGTERM ─► siblings.rs: who is there? ─► giving.rs ─► a sibling, the next one, or kept
+//! before ──► fetching.rs: what the unit's last run left with systemd ─┐
+//! READY ───► taking.rs: handoff.sock, each link a task ───────────────┴─► the doorway, as accepted
+//! SIGTERM ─► siblings.rs: who is there? ─► giving.rs ─► a sibling, the next one, systemd's store
+//!                                                       (store.rs), or kept
 //! ```
 //!
 //! A connection that is to move is a [`Parcel`], made by its own task, which waits for what becomes
 //! of it: given away it ends, kept it serves on.
 
+mod doors;
+mod fetching;
 mod giving;
+mod locker;
 mod parcel;
+mod prospects;
 mod siblings;
 mod socket;
+mod store;
 mod taking;
+mod unit;
 
 use std::path::PathBuf;
 
@@ -21,9 +29,11 @@ use rustix::net::sockopt::socket_cookie;
 use super::inherit::Socket;
 use super::{Config, DrainMode, env};
 
+pub(crate) use fetching::Fetching;
 pub(crate) use giving::give;
+pub(crate) use locker::{Left, is_locker};
 pub(crate) use parcel::{Parcel, offer};
-pub(crate) use siblings::greet;
+pub(crate) use socket::send;
 pub(crate) use taking::{Adopted, Taking};
 
 /// What a worker needs to take connections, and to find siblings that do.
@@ -43,6 +53,24 @@ impl Place {
         }
         let path = env::runtime_directory()?.join("handoff.sock");
         Some(Self { path, group: group(sockets)? })
+    }
+}
+
+/// Who takes connections that are to move: siblings, and after them systemd.
+#[derive(Debug)]
+pub(crate) enum Takers {
+    Siblings(Vec<siblings::Sibling>),
+    Store(store::Store),
+}
+
+impl Takers {
+    /// `None`: nobody; connections are served to their end.
+    pub(crate) async fn find(place: &Place) -> Option<Self> {
+        let siblings = siblings::greet(place).await;
+        match siblings.is_empty() {
+            false => Some(Self::Siblings(siblings)),
+            true => store::Store::open().await.map(Self::Store),
+        }
     }
 }
 

@@ -25,7 +25,7 @@ pub(crate) struct Sibling {
 }
 
 /// Asks all siblings that are ready who they are.
-pub(crate) async fn greet(place: &Place) -> Vec<Sibling> {
+pub(super) async fn greet(place: &Place) -> Vec<Sibling> {
     let mut asked = JoinSet::new();
     for path in beside(&place.path).into_iter().take(MOST) {
         asked.spawn(timeout(HELLO_LIMIT, ask(path)));

@@ -22,7 +22,7 @@ const MOST_LINKS: usize = 32;
 /// How long to wait when descriptors or memory have run out.
 const BACK_OFF: Duration = Duration::from_millis(100);
 
-/// A connection that a sibling has given us.
+/// A connection that a sibling has given us, or the unit's last run has left.
 #[derive(Debug)]
 pub(crate) struct Adopted {
     pub(crate) stream: Stream,
@@ -170,7 +170,10 @@ impl<F: Fn(Adopted, OwnedSemaphorePermit)> Desk<F> {
     fn adopt(&self, fd: OwnedFd, conn: &Conn<'_>, place: OwnedSemaphorePermit) {
         let unread = Bytes::copy_from_slice(conn.unread);
         match Stream::from_fd(fd) {
-            Ok(stream) => (self.adopt)(Adopted { stream, unread, record: conn.record }, place),
+            Ok(stream) => {
+                self.connections.metrics.adopted.inc();
+                (self.adopt)(Adopted { stream, unread, record: conn.record }, place);
+            }
             Err(error) => tracing::debug!("a connection that was taken over is gone: {error}"),
         }
     }
