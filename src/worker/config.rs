@@ -34,7 +34,8 @@ pub struct Config {
     /// What to bind when systemd passed no socket (`WORKER_LISTEN`).
     pub listen: Option<Address>,
     /// Whether connections move to a sibling after SIGTERM or, if there is none, wait in systemd for
-    /// the next run of the unit; and whether those of siblings are taken (`WORKER_HANDOFF`, default true; never without `$RUNTIME_DIRECTORY`).
+    /// the next run of the unit; and whether those of siblings are taken (`WORKER_HANDOFF`, default
+    /// true; never without `$RUNTIME_DIRECTORY`).
     pub handoff: bool,
     /// Threads of the runtime that [`super::Worker::run`] builds (`WORKER_THREADS`, default 1).
     pub threads: usize,

@@ -284,8 +284,8 @@ pub(crate) struct Serving {
 }
 
 impl Serving {
-    /// Accepts no more, moves connections to siblings or leaves them to the next run, and serves what stays to its end or to the
-    /// deadline.
+    /// Accepts no more, moves connections to siblings or leaves them to the next run, and serves what
+    /// stays to its end or to the deadline.
     pub(crate) async fn drain(&mut self) -> Outcome {
         // Nobody's sibling any more; but clients are served as ever until it is known who takes them.
         self.taking.stop().await;
