@@ -36,6 +36,9 @@ pub struct Config {
     /// Whether connections move to a sibling after SIGTERM, and are taken from siblings
     /// (`WORKER_HANDOFF`, default true; never without `$RUNTIME_DIRECTORY`).
     pub handoff: bool,
+    /// Whether an instance that has just started asks its siblings for its share of their connections,
+    /// and is given it (`WORKER_BALANCE`, default true; never without [`Config::handoff`]).
+    pub balance: bool,
     /// Threads of the runtime that [`super::Worker::run`] builds (`WORKER_THREADS`, default 1).
     pub threads: usize,
     /// The name of this instance (`WORKER_INSTANCE`; units set it to `%i`).
@@ -57,6 +60,7 @@ impl Default for Config {
             admin: None,
             listen: None,
             handoff: true,
+            balance: true,
             threads: 1,
             instance: "-".to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -80,6 +84,7 @@ impl Config {
         set_span(&mut config.header_timeout, "WORKER_HEADER_TIMEOUT")?;
         set(&mut config.max_connections, "WORKER_MAX_CONNECTIONS")?;
         env::set_switch(&mut config.handoff, "WORKER_HANDOFF")?;
+        env::set_switch(&mut config.balance, "WORKER_BALANCE")?;
         set(&mut config.threads, "WORKER_THREADS")?;
         set(&mut config.instance, "WORKER_INSTANCE")?;
         set(&mut config.version, "WORKER_VERSION")?;

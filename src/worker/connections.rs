@@ -150,6 +150,15 @@ impl Connections {
         }
     }
 
+    /// Has up to `most` connections go into `outbox`: those first that are at rest.
+    pub(crate) fn call(&self, most: usize, outbox: &UnboundedSender<Parcel>) {
+        let open = self.lock();
+        let movable = open.values().filter(|track| track.is_movable());
+        let (first, then): (Vec<_>, Vec<_>) = movable.partition(|track| track.is_at_rest());
+        let called = first.into_iter().chain(then).take(most);
+        called.for_each(|track| track.call(outbox.clone()));
+    }
+
     pub(crate) fn is_moving(&self) -> bool {
         self.is_moving.load(Relaxed)
     }

@@ -251,9 +251,10 @@ impl Opened {
         self.ready(JoinSet::new(), Taking::default())
     }
 
-    fn ready(self, accepting: JoinSet<()>, taking: Taking) -> Serving {
+    fn ready(self, accepting: JoinSet<()>, mut taking: Taking) -> Serving {
         let Self { config, connections, signals, place, admin, .. } = self;
         let _herald = notify::ready(&connections);
+        taking.ask();
         Serving { config, connections, signals, accepting, place, taking, _herald, _admin: admin }
     }
 }
@@ -291,7 +292,7 @@ impl Serving {
 
     async fn find_siblings(&self) -> JoinSet<()> {
         let Some(place) = &self.place else { return JoinSet::new() };
-        let siblings = handoff::greet(place).await;
+        let siblings = handoff::takers(place).await;
         if siblings.is_empty() {
             return JoinSet::new();
         }

@@ -1,6 +1,7 @@
-//! Giving connections away in the drain.
+//! Giving connections away: all of them in the drain, some to a sibling that asks.
 
 use std::os::fd::{AsFd, BorrowedFd};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +19,9 @@ use crate::worker::connections::Connections;
 /// When to try again what the kernel did not take, should no answer come before.
 const BLOCKED: Duration = Duration::from_millis(10);
 
+/// How long those that are to go to one who asks have to come to rest; later they stay.
+const CALL_LIMIT: Duration = Duration::from_secs(1);
+
 /// What came on a link.
 #[derive(Debug)]
 enum News {
@@ -28,29 +32,31 @@ enum News {
 struct Giving {
     giver: Giver<Parcel>,
     links: Vec<Arc<Link>>,
+    parcels: UnboundedReceiver<Parcel>,
+    news: UnboundedReceiver<News>,
     connections: Arc<Connections>,
+    is_drain: bool,
     is_blocked: bool,
+    /// They read the links, and end with this.
+    _readers: JoinSet<()>,
 }
 
-/// Gives what comes out of the outbox to `siblings`, until it is dropped.
+/// In the drain: gives what comes out of the outbox to `siblings`, until it is dropped.
 pub(crate) fn give(
     siblings: Vec<Sibling>,
     parcels: UnboundedReceiver<Parcel>,
     connections: &Arc<Connections>,
 ) -> JoinSet<()> {
-    let mut tasks = JoinSet::new();
-    let mut giver = Giver::default();
-    let (tell, news) = unbounded_channel();
-    let mut links = Vec::new();
-    for (id, Sibling { link, hello }) in siblings.into_iter().enumerate() {
-        let link = Arc::new(link);
-        giver.open(id, hello.connections);
-        tasks.spawn(listen(id, link.clone(), tell.clone()));
-        links.push(link);
-    }
-    let giving = Giving { giver, links, connections: connections.clone(), is_blocked: false };
-    tasks.spawn(giving.run(parcels, news));
-    tasks
+    let giving = Giving::new(siblings, parcels, connections, true);
+    [giving.run(Duration::MAX)].into_iter().collect()
+}
+
+/// Gives up to `most` connections to one who asks. That goes on by itself, also when the drain
+/// begins: what is on its way is only to be taken back when the link has ended.
+pub(super) fn let_go(asker: Sibling, most: usize, connections: &Arc<Connections>) {
+    let (outbox, parcels) = unbounded_channel();
+    connections.call(most, &outbox);
+    tokio::spawn(Giving::new(vec![asker], parcels, connections, false).run(CALL_LIMIT));
 }
 
 /// Reads a link to its end: answers may still be in it when the sibling is gone.
@@ -63,27 +69,51 @@ async fn listen(link: usize, socket: Arc<Link>, tell: UnboundedSender<News>) {
 }
 
 impl Giving {
-    async fn run(
-        mut self,
-        mut parcels: UnboundedReceiver<Parcel>,
-        mut news: UnboundedReceiver<News>,
-    ) {
+    fn new(
+        siblings: Vec<Sibling>,
+        parcels: UnboundedReceiver<Parcel>,
+        connections: &Arc<Connections>,
+        is_drain: bool,
+    ) -> Self {
+        let (mut giver, mut links, mut readers) = (Giver::default(), vec![], JoinSet::new());
+        let (tell, news) = unbounded_channel();
+        for (id, Sibling { link, hello }) in siblings.into_iter().enumerate() {
+            let link = Arc::new(link);
+            giver.open(id, hello.connections);
+            readers.spawn(listen(id, link.clone(), tell.clone()));
+            links.push(link);
+        }
+        let connections = connections.clone();
+        let (is_blocked, _readers) = (false, readers);
+        Self { giver, links, parcels, news, connections, is_drain, is_blocked, _readers }
+    }
+
+    /// Gives what comes until nothing more can come, for `limit` at most, and hears what became of
+    /// it.
+    async fn run(mut self, limit: Duration) {
         let deadline = self.connections.deadline.clone();
-        loop {
+        let mut limit = pin!(sleep(limit));
+        let mut is_open = true;
+        while is_open || !self.giver.is_idle() {
             tokio::select! {
                 () = deadline.cancelled() => return self.give_up(),
-                Some(news) = news.recv() => self.learn(news),
-                Some(parcel) = parcels.recv() => {
-                    self.giver.offer(parcel);
-                    while let Ok(parcel) = parcels.try_recv() {
-                        self.giver.offer(parcel);
-                    }
-                }
+                Some(news) = self.news.recv() => self.learn(news),
+                parcel = self.parcels.recv(), if is_open => match parcel {
+                    Some(parcel) => self.offer_with_all_behind(parcel),
+                    None => is_open = false,
+                },
+                () = &mut limit, if !self.parcels.is_closed() => self.parcels.close(),
                 () = sleep(BLOCKED), if self.is_blocked => self.giver.unblock(),
-                else => return,
             }
             self.send_all();
             self.keep_the_stranded();
+        }
+    }
+
+    fn offer_with_all_behind(&mut self, parcel: Parcel) {
+        self.giver.offer(parcel);
+        while let Ok(parcel) = self.parcels.try_recv() {
+            self.giver.offer(parcel);
         }
     }
 
@@ -124,11 +154,18 @@ impl Giving {
         if self.giver.has_takers() {
             return;
         }
-        self.connections.stop_moving();
+        match self.is_drain {
+            true => self.connections.stop_moving(),
+            false => self.parcels.close(),
+        }
         self.giver.stranded().into_iter().for_each(Parcel::kept);
     }
 
     fn give_up(mut self) {
+        self.parcels.close();
+        while let Ok(parcel) = self.parcels.try_recv() {
+            parcel.kept();
+        }
         let (waiting, sent) = self.giver.give_up();
         waiting.into_iter().for_each(Parcel::kept);
         if !sent.is_empty() {

@@ -1,13 +1,17 @@
 //! Moving live connections to a sibling: the sockets of [`crate::handoff`].
 //!
 //! ```text
-//! READY ───► taking.rs: handoff.sock, each link a task ─► the doorway, as one accepted
+//! READY ───► taking.rs: handoff.sock, each link a task (desk.rs) ─► the doorway, as one accepted
+//!       └──► siblings.rs: how many has each? ─► asking.rs: our share of them ─► the same
+//! asked ───► giving.rs ─► the one who asks, or kept
 //! SIGTERM ─► siblings.rs: who is there? ─► giving.rs ─► a sibling, the next one, or kept
 //! ```
 //!
 //! A connection that is to move is a [`Parcel`], made by its own task, which waits for what becomes
 //! of it: given away it ends, kept it serves on.
 
+mod asking;
+mod desk;
 mod giving;
 mod parcel;
 mod siblings;
@@ -21,10 +25,11 @@ use rustix::net::sockopt::socket_cookie;
 use super::inherit::Socket;
 use super::{Config, DrainMode, env};
 
+pub(crate) use desk::Adopted;
 pub(crate) use giving::give;
 pub(crate) use parcel::{Parcel, offer};
-pub(crate) use siblings::greet;
-pub(crate) use taking::{Adopted, Taking};
+pub(crate) use siblings::takers;
+pub(crate) use taking::Taking;
 
 /// What a worker needs to take connections, and to find siblings that do.
 #[derive(Clone, Debug)]
@@ -33,6 +38,8 @@ pub(crate) struct Place {
     path: PathBuf,
     /// The same for all that accept from the same sockets, and for nobody else on this machine.
     group: u64,
+    /// Whether a newcomer asks for its share, and is given it.
+    balances: bool,
 }
 
 impl Place {
@@ -42,7 +49,7 @@ impl Place {
             return None;
         }
         let path = env::runtime_directory()?.join("handoff.sock");
-        Some(Self { path, group: group(sockets)? })
+        Some(Self { path, group: group(sockets)?, balances: config.balance })
     }
 }
 

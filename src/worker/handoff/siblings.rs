@@ -1,4 +1,4 @@
-//! Who could take our connections.
+//! Who accepts from the same sockets, and how many connections each of them has.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -17,15 +17,22 @@ const HELLO_LIMIT: Duration = Duration::from_millis(250);
 /// So many are asked at most.
 const MOST: usize = 64;
 
-/// A sibling that would take connections.
+/// A sibling at the other end of a link, and what it said first.
 #[derive(Debug)]
 pub(crate) struct Sibling {
     pub(super) link: Link,
     pub(super) hello: Hello,
 }
 
+/// Those that would take connections.
+pub(crate) async fn takers(place: &Place) -> Vec<Sibling> {
+    let mut siblings = greet(place).await;
+    siblings.retain(|sibling| sibling.hello.room > 0);
+    siblings
+}
+
 /// Asks all siblings that are ready who they are.
-pub(crate) async fn greet(place: &Place) -> Vec<Sibling> {
+pub(super) async fn greet(place: &Place) -> Vec<Sibling> {
     let mut asked = JoinSet::new();
     for path in beside(&place.path).into_iter().take(MOST) {
         asked.spawn(timeout(HELLO_LIMIT, ask(path)));
@@ -34,7 +41,6 @@ pub(crate) async fn greet(place: &Place) -> Vec<Sibling> {
     while let Some(answer) = asked.join_next().await {
         if let Ok(Ok(Some(sibling))) = answer
             && sibling.hello.group == place.group
-            && sibling.hello.room > 0
         {
             siblings.push(sibling);
         }
