@@ -4,6 +4,7 @@ use std::error::Error;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use rollctl::lab::{Group, GroupPlan, Lab, program};
@@ -14,6 +15,9 @@ use crate::clients::{Kind, Seen, kinds};
 const PATIENT: &str = "[Service]
 Environment=WORKER_IDLE_TIMEOUT=1h WORKER_HEADER_TIMEOUT=1h
 ";
+
+/// Long enough for those that were busy when the last instance asked for its share.
+const SETTLING: Duration = Duration::from_secs(2);
 
 pub(crate) fn run(rolls: u32, wanted: &[String]) -> Result<(), Box<dyn Error>> {
     rustix::process::setrlimit(
@@ -55,6 +59,7 @@ fn row(kind: &Kind, rolls: u32) -> Result<Seen, Box<dyn Error>> {
     let crowd = kind.clients.start(&group.address)?;
     let mut took = (0..rolls).map(|_| roll(&lab)).collect::<Result<Vec<_>, _>>()?;
     took.sort_unstable();
+    sleep(SETTLING);
     let counts = connections(&lab, &group)?;
     let seen = crowd.end();
     let millis = |at: usize| took.get(at).map_or(0, Duration::as_millis);

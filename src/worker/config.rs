@@ -36,8 +36,9 @@ pub struct Config {
     /// Whether connections move to a sibling after SIGTERM, and are taken from siblings
     /// (`WORKER_HANDOFF`, default true; never without `$RUNTIME_DIRECTORY`).
     pub handoff: bool,
-    /// Whether an instance that has just started asks its siblings for its share of their connections,
-    /// and is given it (`WORKER_BALANCE`, default true; never without [`Config::handoff`]).
+    /// Whether siblings have as many connections each: one that has just started asks for its share,
+    /// and is given it, and those with fewer accept first (`WORKER_BALANCE`, default true; never
+    /// without [`Config::handoff`]).
     pub balance: bool,
     /// Threads of the runtime that [`super::Worker::run`] builds (`WORKER_THREADS`, default 1).
     pub threads: usize,

@@ -18,6 +18,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
+use super::board::OwnSlot;
 use super::handoff::Parcel;
 use super::identity::Identity;
 use super::metrics::Metrics;
@@ -75,6 +76,8 @@ pub(crate) struct Connections {
     bytes_moved: AtomicU64,
     last_id: AtomicU64,
     open: Mutex<HashMap<u64, Arc<Track>>>,
+    /// Where siblings see how many there are.
+    slot: Mutex<Option<OwnSlot>>,
     emptied: Notify,
 }
 
@@ -100,6 +103,7 @@ impl Connections {
             bytes_moved: AtomicU64::new(0),
             last_id: AtomicU64::new(0),
             open: Mutex::default(),
+            slot: Mutex::default(),
             emptied: Notify::new(),
         })
     }
@@ -201,7 +205,9 @@ impl Connections {
     pub(crate) fn open(self: &Arc<Self>, place: OwnedSemaphorePermit) -> Entry {
         let id = self.last_id.fetch_add(1, Relaxed) + 1;
         let track = Arc::new(Track::new(id, self.clone()));
-        self.lock().insert(id, track.clone());
+        let mut open = self.lock();
+        open.insert(id, track.clone());
+        self.show(open.len());
         Entry { track, _place: place }
     }
 
@@ -214,6 +220,22 @@ impl Connections {
             }
             emptied.await;
         }
+    }
+
+    /// From now on, siblings see how many connections there are; with `None` no longer.
+    pub(crate) fn show_on(&self, slot: Option<OwnSlot>) {
+        *self.lock_slot() = slot;
+    }
+
+    fn show(&self, count: usize) {
+        if let Some(slot) = &*self.lock_slot() {
+            slot.note(count, self.metrics.accepted.get());
+        }
+    }
+
+    /// As [`Connections::lock`].
+    fn lock_slot(&self) -> MutexGuard<'_, Option<OwnSlot>> {
+        self.slot.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
     pub(crate) fn count(&self) -> usize {
@@ -266,6 +288,7 @@ impl Drop for Entry {
         }
         let mut open = all.lock();
         open.remove(&self.track.id);
+        all.show(open.len());
         if open.is_empty() {
             all.emptied.notify_waiters();
         }

@@ -72,6 +72,17 @@ impl Group {
         Impostor { listener, group: self.id() }
     }
 
+    /// Writes what an instance would have on the board.
+    pub fn puts_on_the_board(&self, name: &str, bytes: &[u8]) -> fs::File {
+        let path = self.home(name).join("board");
+        fs::write(&path, bytes).unwrap();
+        fs::File::open(path).unwrap()
+    }
+
+    pub fn has_on_the_board(&self, name: &str) -> bool {
+        self.home(name).join("board").exists()
+    }
+
     /// A link to an instance, and what it says first.
     pub fn calls(&self, name: &str) -> (Link, Vec<u8>) {
         let link = Link(seqpacket());

@@ -55,8 +55,8 @@ pub(crate) struct Serve {
     /// Hand connections over to siblings after SIGTERM, and take theirs [default: yes]
     #[arg(long, value_name = "yes|no", value_parser = switch)]
     handoff: Option<bool>,
-    /// Ask siblings for a fair share of their connections once ready, and give them theirs
-    /// [default: yes]
+    /// Have as many connections as siblings: ask them for a share once ready, give them theirs, let
+    /// those with fewer accept first [default: yes]
     #[arg(long, value_name = "yes|no", value_parser = switch)]
     balance: Option<bool>,
     /// Serve with so many threads [default: 1]

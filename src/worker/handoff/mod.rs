@@ -38,7 +38,7 @@ pub(crate) struct Place {
     path: PathBuf,
     /// The same for all that accept from the same sockets, and for nobody else on this machine.
     group: u64,
-    /// Whether a newcomer asks for its share, and is given it.
+    /// Whether a newcomer asks for its share, and is given it; and who has fewer accepts first.
     balances: bool,
 }
 
@@ -50,6 +50,24 @@ impl Place {
         }
         let path = env::runtime_directory()?.join("handoff.sock");
         Some(Self { path, group: group(sockets)?, balances: config.balance })
+    }
+
+    pub(crate) fn group(&self) -> u64 {
+        self.group
+    }
+
+    pub(crate) fn balances(&self) -> bool {
+        self.balances
+    }
+
+    /// Our slot of the board ([`super::board`]).
+    pub(crate) fn board(&self) -> PathBuf {
+        self.path.with_file_name("board")
+    }
+
+    /// Those of our siblings.
+    pub(crate) fn boards_beside(&self) -> Vec<PathBuf> {
+        siblings::beside(&self.board())
     }
 }
 

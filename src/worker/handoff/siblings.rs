@@ -49,7 +49,7 @@ pub(super) async fn greet(place: &Place) -> Vec<Sibling> {
 }
 
 /// `/run/worker/1/handoff.sock` ─► those in `/run/worker/*`, without its own.
-fn beside(path: &Path) -> Vec<PathBuf> {
+pub(super) fn beside(path: &Path) -> Vec<PathBuf> {
     let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else { return vec![] };
     let entries = directory.parent().and_then(|parent| std::fs::read_dir(parent).ok());
     let directories = entries.into_iter().flatten().flatten().map(|entry| entry.path());
