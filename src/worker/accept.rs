@@ -135,7 +135,10 @@ async fn accept<A: App>(
         let Ok(place) = connections.room.clone().acquire_owned().await else { return };
         let at = poll_fn(|cx| poll_any(&listeners, cx)).await;
         let was_in_vain = match &mut board {
-            Some(board) => board.let_others_go_first(connections.count()).await,
+            Some(board) => {
+                let accepted = connections.metrics.accepted.get();
+                board.let_others_go_first(connections.count(), accepted).await
+            }
             None => false,
         };
         match listeners[at].accept() {

@@ -29,6 +29,9 @@ const MOMENTS: usize = 5;
 /// When nobody came for all that time, nobody is waited for any more for so long.
 const SUSPENSION: Duration = Duration::from_millis(100);
 
+/// After so many accepts it is reckoned again whether connections stay.
+const WINDOW: u64 = 8;
+
 /// How long what is known of who is there holds.
 const KNOWN_FOR: Duration = Duration::from_secs(1);
 
@@ -58,6 +61,28 @@ pub(crate) struct Board {
     others: Vec<File>,
     known_at: Option<Instant>,
     suspended_until: Option<Instant>,
+    churn: Churn,
+}
+
+/// Whether clients stay. Where each request has a connection of its own, how many there are just now
+/// says nothing, and a millisecond is more than such a connection lasts.
+#[derive(Clone, Copy, Debug, Default)]
+struct Churn {
+    connections: u64,
+    accepted: u64,
+    is_high: bool,
+}
+
+impl Churn {
+    /// It is high when less than half of the last ones that came are still here.
+    fn note(&mut self, connections: u64, accepted: u64) -> bool {
+        let came = accepted.saturating_sub(self.accepted);
+        if came >= WINDOW {
+            let stayed = connections.saturating_sub(self.connections);
+            *self = Self { connections, accepted, is_high: 2 * stayed < came };
+        }
+        self.is_high
+    }
 }
 
 impl Slot {
@@ -119,18 +144,21 @@ impl Drop for OwnSlot {
 impl Board {
     pub(crate) fn new(place: &Place) -> Self {
         let place = place.clone();
-        Self { place, others: Vec::new(), known_at: None, suspended_until: None }
+        let (others, churn) = (Vec::new(), Churn::default());
+        Self { place, others, known_at: None, suspended_until: None, churn }
     }
 
     /// Waits a little while somebody else should accept what has come, rather than we with so many;
     /// whether that was in vain, should somebody still be there.
-    pub(crate) async fn let_others_go_first(&mut self, own: usize) -> bool {
-        if self.suspended_until.is_some_and(|until| Instant::now() < until) {
+    pub(crate) async fn let_others_go_first(&mut self, own: usize, accepted: u64) -> bool {
+        let is_suspended = self.suspended_until.is_some_and(|until| Instant::now() < until);
+        if self.churn.note(own as u64, accepted) || is_suspended {
             return false;
         }
         let before = self.slots();
         for _ in 0..MOMENTS {
-            if !is_above(own, &self.slots()) {
+            let now = self.slots();
+            if !is_above(own, &now) || has_anybody_accepted(&before, &now) {
                 return false;
             }
             sleep(MOMENT).await;
@@ -176,8 +204,39 @@ fn is_above(own: usize, others: &[Slot]) -> bool {
     least.is_some_and(|least| own > least + least / 16)
 }
 
-/// Also when somebody has come or gone in between.
+/// Then it was this client, or there are more than one can take. Also when somebody has come or gone in
+/// between.
 fn has_anybody_accepted(before: &[Slot], after: &[Slot]) -> bool {
     let accepted = |slots: &[Slot]| slots.iter().map(|slot| slot.accepted).collect::<Vec<_>>();
     accepted(before) != accepted(after)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slot_is_read_as_it_was_written() {
+        let slot = Slot { group: u64::MAX - 7, connections: 3, accepted: 1 << 20 };
+        assert_eq!(Slot::of(slot.to_bytes()), slot);
+    }
+
+    #[test]
+    fn connections_that_do_not_stay_are_not_compared() {
+        let mut churn = Churn::default();
+        assert!((1..=40).all(|came| !churn.note(came, came)), "all of them stay");
+        assert!((41..48).all(|came| !churn.note(40, came)), "too few to tell");
+        assert!(churn.note(40, 48));
+        assert!(churn.note(45, 55));
+        assert!(!churn.note(46, 56), "those of late stay again");
+    }
+
+    #[test]
+    fn a_sixteenth_more_is_not_more() {
+        let slot = |connections| Slot { group: 1, connections, accepted: 0 };
+        assert!(is_above(1, &[slot(0)]));
+        assert!(!is_above(34, &[slot(32), slot(50)]));
+        assert!(is_above(35, &[slot(32), slot(50)]));
+        assert!(!is_above(35, &[]));
+    }
 }
