@@ -4,15 +4,19 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 use super::Place;
 use super::socket::Link;
 use crate::handoff::{Frame, Hello};
 
-/// How long a sibling has to say who it is; one that is stopped or stuck says nothing, and nothing is
-/// sent to it.
+/// How long a sibling has to say who it is, when another one has; one that is stopped or stuck says
+/// nothing, and nothing is sent to it.
 const HELLO_LIMIT: Duration = Duration::from_millis(250);
+
+/// How long the only ones have: a newcomer that just takes thousands may be slow to answer, and with
+/// nobody to take them, connections end.
+const LAST_HELLO_LIMIT: Duration = Duration::from_secs(2);
 
 /// So many are asked at most.
 const MOST: usize = 64;
@@ -35,11 +39,14 @@ pub(crate) async fn takers(place: &Place) -> Vec<Sibling> {
 pub(super) async fn greet(place: &Place) -> Vec<Sibling> {
     let mut asked = JoinSet::new();
     for path in beside(&place.path).into_iter().take(MOST) {
-        asked.spawn(timeout(HELLO_LIMIT, ask(path)));
+        asked.spawn(ask(path));
     }
+    let begun = Instant::now();
     let mut siblings = Vec::new();
-    while let Some(answer) = asked.join_next().await {
-        if let Ok(Ok(Some(sibling))) = answer
+    loop {
+        let limit = if siblings.is_empty() { LAST_HELLO_LIMIT } else { HELLO_LIMIT };
+        let Ok(Some(answer)) = timeout_at(begun + limit, asked.join_next()).await else { break };
+        if let Ok(Some(sibling)) = answer
             && sibling.hello.group == place.group
         {
             siblings.push(sibling);
