@@ -18,6 +18,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
+use super::board::OwnSlot;
 use super::handoff::Parcel;
 use super::identity::Identity;
 use super::metrics::Metrics;
@@ -85,6 +86,8 @@ pub(crate) struct Connections {
     bytes_moved: AtomicU64,
     last_id: AtomicU64,
     open: Mutex<HashMap<u64, Arc<Track>>>,
+    /// Where siblings see how many there are.
+    slot: Mutex<Option<OwnSlot>>,
     emptied: Notify,
 }
 
@@ -110,6 +113,7 @@ impl Connections {
             bytes_moved: AtomicU64::new(0),
             last_id: AtomicU64::new(0),
             open: Mutex::default(),
+            slot: Mutex::default(),
             emptied: Notify::new(),
         })
     }
@@ -164,6 +168,15 @@ impl Connections {
         if self.moving.swap(Moving::No as u8, SeqCst) != Moving::No as u8 {
             self.lock().values().for_each(|track| track.wake());
         }
+    }
+
+    /// Has up to `most` connections go into `outbox`: those first that are at rest.
+    pub(crate) fn call(&self, most: usize, outbox: &UnboundedSender<Parcel>) {
+        let open = self.lock();
+        let movable = open.values().filter(|track| track.is_movable());
+        let (first, then): (Vec<_>, Vec<_>) = movable.partition(|track| track.is_at_rest());
+        let called = first.into_iter().chain(then).take(most);
+        called.for_each(|track| track.call(outbox.clone()));
     }
 
     pub(crate) fn is_moving(&self) -> bool {
@@ -228,7 +241,9 @@ impl Connections {
     pub(crate) fn open(self: &Arc<Self>, place: OwnedSemaphorePermit) -> Entry {
         let id = self.last_id.fetch_add(1, Relaxed) + 1;
         let track = Arc::new(Track::new(id, self.clone()));
-        self.lock().insert(id, track.clone());
+        let mut open = self.lock();
+        open.insert(id, track.clone());
+        self.show(open.len());
         Entry { track, _place: place }
     }
 
@@ -241,6 +256,22 @@ impl Connections {
             }
             emptied.await;
         }
+    }
+
+    /// From now on, siblings see how many connections there are; with `None` no longer.
+    pub(crate) fn show_on(&self, slot: Option<OwnSlot>) {
+        *self.lock_slot() = slot;
+    }
+
+    fn show(&self, count: usize) {
+        if let Some(slot) = &*self.lock_slot() {
+            slot.note(count, self.metrics.accepted.get());
+        }
+    }
+
+    /// As [`Connections::lock`].
+    fn lock_slot(&self) -> MutexGuard<'_, Option<OwnSlot>> {
+        self.slot.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
     pub(crate) fn count(&self) -> usize {
@@ -293,6 +324,7 @@ impl Drop for Entry {
         }
         let mut open = all.lock();
         open.remove(&self.track.id);
+        all.show(open.len());
         if open.is_empty() {
             all.emptied.notify_waiters();
         }

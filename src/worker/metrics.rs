@@ -35,8 +35,10 @@ pub(crate) struct Metrics {
     pub(crate) accepted: Counter,
     /// Connections that siblings gave us.
     pub(crate) adopted: Counter,
-    /// Connections that we gave to siblings.
+    /// Connections that we gave to siblings in the drain.
     pub(crate) moved: Counter,
+    /// Connections that we gave to siblings that had just started, and fewer.
+    pub(crate) balanced: Counter,
     /// Connections that the unit's last run left with systemd.
     pub(crate) resumed: Counter,
     /// Connections that we left with systemd for the unit's next run.
@@ -70,8 +72,10 @@ impl Metrics {
             counter
         };
         let accepted = counter("accepted", "Connections accepted");
-        let adopted = counter("adopted", "Connections that a draining sibling handed over");
+        let adopted = counter("adopted", "Connections that siblings handed over to this one");
         let moved = counter("moved", "Connections handed over to a sibling after SIGTERM");
+        let help = "Connections handed over to a sibling that had just started, and fewer";
+        let balanced = counter("balanced", help);
         let help = "Connections that the last run of the unit left with systemd";
         let resumed = counter("resumed", help);
         let help = "Connections left with systemd for the next run of the unit";
@@ -103,6 +107,7 @@ impl Metrics {
             accepted,
             adopted,
             moved,
+            balanced,
             resumed,
             parked,
             drained,

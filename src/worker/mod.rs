@@ -28,6 +28,7 @@ mod accept;
 mod address;
 mod admin;
 pub mod app;
+mod board;
 mod config;
 mod connection;
 mod connections;
@@ -76,6 +77,7 @@ pub use identity::About;
 
 use accept::{Doorway, Listener};
 use admin::Admin;
+use board::{Board, OwnSlot};
 use connections::Phase;
 pub(crate) use connections::{AppState, Connections};
 pub(crate) use drain::Signals;
@@ -251,7 +253,11 @@ impl Opened {
         let doorway = Doorway::new(app_for, &self.connections);
         let fetching = std::mem::take(&mut self.fetching);
         fetching.fetch(&self.connections, |adopted, place| doorway.adopt(adopted, place));
-        let accepting = accept::start(listeners, doorway.clone());
+        let board = self.place.as_ref().filter(|place| place.balances()).map(|place| {
+            self.connections.show_on(OwnSlot::open(place));
+            Board::new(place)
+        });
+        let accepting = accept::start(listeners, doorway.clone(), board);
         let adopt = move |adopted, place| doorway.adopt(adopted, place);
         let open = |place| Taking::open(place, &self.connections, adopt);
         let taking = self.place.as_ref().map(open).unwrap_or_default();
@@ -263,9 +269,10 @@ impl Opened {
         self.ready(JoinSet::new(), Taking::default())
     }
 
-    fn ready(self, accepting: JoinSet<()>, taking: Taking) -> Serving {
+    fn ready(self, accepting: JoinSet<()>, mut taking: Taking) -> Serving {
         let Self { config, connections, signals, place, admin, .. } = self;
         let _herald = notify::ready(&connections);
+        taking.ask();
         Serving { config, connections, signals, accepting, place, taking, _herald, _admin: admin }
     }
 }
@@ -287,6 +294,7 @@ impl Serving {
     /// Accepts no more, moves connections to siblings or leaves them to the next run, and serves what
     /// stays to its end or to the deadline.
     pub(crate) async fn drain(&mut self) -> Outcome {
+        self.connections.show_on(None);
         // Nobody's sibling any more; but clients are served as ever until it is known who takes them.
         self.taking.stop().await;
         let giving = self.find_takers().await;

@@ -4,6 +4,7 @@
 
 mod any_service;
 mod bad_release;
+mod balances;
 mod batches;
 mod checks;
 mod disk;

@@ -178,7 +178,7 @@ fn many_move_at_once_and_are_spread() {
     let old = group.worker("1").ready();
     let mut clients: Vec<Client> = (0..300).map(|_| old.client()).collect();
     clients.iter_mut().for_each(|client| answers(client, "1"));
-    let (second, third) = (group.worker("2").ready(), group.worker("3").ready());
+    let (second, third) = (group.taker("2").ready(), group.taker("3").ready());
     old.signal(Signal::TERM);
     has_moved(old, 300);
     clients.iter_mut().for_each(|client| is_ok(&client.asks("/")));
@@ -218,7 +218,7 @@ fn a_sibling_takes_no_more_than_it_has_room_for() {
     let group = Group::on_tcp();
     let old = group.worker("1").ready();
     let mut clients = [(); 3].map(|()| old.accepted_client());
-    let new = group.worker("2").args("--max-connections 2").ready();
+    let new = group.taker("2").args("--max-connections 2").ready();
     old.is_told_to_go();
     old.until("worker_moved_total", 1);
     let answers = clients.each_mut().map(|client| client.asks("/"));
@@ -275,7 +275,7 @@ fn a_sibling_of_another_version_is_given_nothing() {
 fn what_a_dead_sibling_did_not_acknowledge_goes_to_the_next() {
     let (group, old, mut client, impostor) = with_an_impostor();
     let mut taken = old.accepted_client();
-    let _next = group.worker("3").ready();
+    let _next = group.taker("3").ready();
     old.signal(Signal::TERM);
     let link = impostor.is_called();
     let (_, fds) = link.is_given();

@@ -35,7 +35,7 @@ impl Story {
         // Some are in the middle of a head.
         clients.iter_mut().step_by(5).for_each(|client| client.sends(&get("/")[..10]));
         giver.until("worker_connections{state=\"head\"}", CLIENTS as u64 / 5);
-        let takers = ["2", "3"].map(|name| group.worker(name).ready());
+        let takers = ["2", "3"].map(|name| group.taker(name).ready());
         Self { _group: group, giver, takers, clients }
     }
 
@@ -149,7 +149,7 @@ fn a_taker_runs_out_of_descriptors() {
     let giver = group.worker("1").args("--linger 1s").ready();
     let mut clients: Vec<Client> = (0..CLIENTS).map(|_| giver.client()).collect();
     clients.iter_mut().for_each(|client| is_ok(&client.asks("/")));
-    let taker = group.worker("2").env("FILES", "-n 60").ready();
+    let taker = group.taker("2").env("FILES", "-n 60").ready();
     giver.is_told_to_go();
     clients.iter_mut().for_each(|client| is_ok(&client.asks("/")));
     clients.clear();

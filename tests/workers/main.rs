@@ -2,6 +2,8 @@
 //!
 //! One program for all: each file is a module, `cargo test --test workers drain::` runs one of them.
 
+mod balance;
+mod board;
 mod drain;
 mod front_app_dies;
 mod front_pass_sockets;

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio::sync::OwnedSemaphorePermit;
 
+use super::desk::Adopted;
 use super::doors::Door;
 use super::locker::Left;
 use super::socket::Packet;
-use super::taking::Adopted;
 use crate::handoff::{Conn, Frame};
 use crate::worker::connections::Connections;
 use crate::worker::inherit::Socket;

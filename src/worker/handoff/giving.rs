@@ -1,5 +1,6 @@
-//! Giving connections away in the drain.
+//! Giving connections away: all of them in the drain, some to a sibling that asks.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +22,8 @@ const BLOCKED: Duration = Duration::from_millis(10);
 
 /// How often it is looked whether what is in hand is finished.
 const SETTLING: Duration = Duration::from_millis(5);
+/// How long those that are to go to one who asks have to come to rest; later they stay.
+const CALL_LIMIT: Duration = Duration::from_secs(1);
 
 /// What came on a link.
 #[derive(Debug)]
@@ -32,9 +35,15 @@ enum News {
 struct Giving {
     giver: Giver<Parcel>,
     links: Vec<Arc<Link>>,
+    /// The last resort but one, in the drain.
     store: Asked,
+    parcels: UnboundedReceiver<Parcel>,
+    news: UnboundedReceiver<News>,
     connections: Arc<Connections>,
+    is_drain: bool,
     is_blocked: bool,
+    /// They read the links, and end with this.
+    _readers: JoinSet<()>,
 }
 
 /// What is known of systemd's store, the last resort but one.
@@ -45,33 +54,31 @@ enum Asked {
     Closed,
 }
 
-/// Gives what comes out of the outbox to `takers`, until it is dropped.
+/// In the drain: gives what comes out of the outbox to `takers`, until it is dropped.
 pub(crate) fn give(
     takers: Takers,
     parcels: UnboundedReceiver<Parcel>,
     connections: &Arc<Connections>,
 ) -> JoinSet<()> {
-    let mut tasks = JoinSet::new();
     let (siblings, store) = match takers {
         Takers::Siblings(siblings) => (siblings, Asked::NotYet),
         Takers::Store(store) => (Vec::new(), Asked::Open(store)),
     };
-    let mut giver = Giver::default();
-    let (tell, news) = unbounded_channel();
-    let mut links = Vec::new();
-    for (id, Sibling { link, hello }) in siblings.into_iter().enumerate() {
-        let link = Arc::new(link);
-        giver.open(id, hello.connections);
-        tasks.spawn(listen(id, link.clone(), tell.clone()));
-        links.push(link);
-    }
-    if !links.is_empty() {
+    let is_somebody_there = !siblings.is_empty();
+    let giving = Giving::new(siblings, store, parcels, connections, true);
+    if is_somebody_there {
         connections.start_moving();
     }
-    let giving =
-        Giving { giver, links, store, connections: connections.clone(), is_blocked: false };
-    tasks.spawn(giving.run(parcels, news));
-    tasks
+    [giving.run(Duration::MAX)].into_iter().collect()
+}
+
+/// Gives up to `most` connections to one who asks. That goes on by itself, also when the drain
+/// begins: what is on its way is only to be taken back when the link has ended.
+pub(super) fn let_go(asker: Sibling, most: usize, connections: &Arc<Connections>) {
+    let (outbox, parcels) = unbounded_channel();
+    connections.call(most, &outbox);
+    let giving = Giving::new(vec![asker], Asked::Closed, parcels, connections, false);
+    tokio::spawn(giving.run(CALL_LIMIT));
 }
 
 /// Reads a link to its end: answers may still be in it when the sibling is gone.
@@ -84,31 +91,56 @@ async fn listen(link: usize, socket: Arc<Link>, tell: UnboundedSender<News>) {
 }
 
 impl Giving {
-    async fn run(
-        mut self,
-        mut parcels: UnboundedReceiver<Parcel>,
-        mut news: UnboundedReceiver<News>,
-    ) {
+    fn new(
+        siblings: Vec<Sibling>,
+        store: Asked,
+        parcels: UnboundedReceiver<Parcel>,
+        connections: &Arc<Connections>,
+        is_drain: bool,
+    ) -> Self {
+        let (mut giver, mut links, mut readers) = (Giver::default(), vec![], JoinSet::new());
+        let (tell, news) = unbounded_channel();
+        for (id, Sibling { link, hello }) in siblings.into_iter().enumerate() {
+            let link = Arc::new(link);
+            giver.open(id, hello.connections);
+            readers.spawn(listen(id, link.clone(), tell.clone()));
+            links.push(link);
+        }
+        let connections = connections.clone();
+        let (is_blocked, _readers) = (false, readers);
+        Self { giver, links, store, parcels, news, connections, is_drain, is_blocked, _readers }
+    }
+
+    /// Gives what comes until nothing more can come, for `limit` at most, and hears what became of
+    /// it.
+    async fn run(mut self, limit: Duration) {
         let deadline = self.connections.deadline.clone();
         if self.links.is_empty() {
             settle(&self.connections).await;
             self.connections.start_moving();
         }
-        loop {
+        let mut limit = pin!(sleep(limit));
+        let mut is_open = true;
+        while is_open || !self.giver.is_idle() {
             tokio::select! {
                 () = deadline.cancelled() => return self.give_up(),
-                Some(news) = news.recv() => self.learn(news),
-                Some(parcel) = parcels.recv() => {
-                    self.giver.offer(parcel);
-                    while let Ok(parcel) = parcels.try_recv() {
-                        self.giver.offer(parcel);
-                    }
-                }
+                Some(news) = self.news.recv() => self.learn(news),
+                parcel = self.parcels.recv(), if is_open => match parcel {
+                    Some(parcel) => self.offer_with_all_behind(parcel),
+                    None => is_open = false,
+                },
+                () = &mut limit, if !self.parcels.is_closed() => self.parcels.close(),
                 () = sleep(BLOCKED), if self.is_blocked => self.giver.unblock(),
-                else => return,
             }
             self.send_all();
             self.leave_the_stranded().await;
+        }
+    }
+
+    fn offer_with_all_behind(&mut self, parcel: Parcel) {
+        self.giver.offer(parcel);
+        while let Ok(parcel) = self.parcels.try_recv() {
+            self.giver.offer(parcel);
         }
     }
 
@@ -163,12 +195,19 @@ impl Giving {
                 self.store = Asked::Closed;
             }
         }
-        // They are told only when no others would follow them.
-        self.connections.stop_moving();
+        match self.is_drain {
+            // They are told only when no others would follow them.
+            true => self.connections.stop_moving(),
+            false => self.parcels.close(),
+        }
         self.giver.stranded().into_iter().for_each(Parcel::kept);
     }
 
     fn give_up(mut self) {
+        self.parcels.close();
+        while let Ok(parcel) = self.parcels.try_recv() {
+            parcel.kept();
+        }
         let (waiting, sent) = self.giver.give_up();
         waiting.into_iter().for_each(Parcel::kept);
         if !sent.is_empty() {

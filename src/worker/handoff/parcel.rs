@@ -7,6 +7,7 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use crate::handoff::{Cargo, Conn, Frame, MAX_HOPS, MAX_UNREAD, Record};
+use crate::worker::connections::Phase;
 use crate::worker::io::Io;
 use crate::worker::stream::Stream;
 use crate::worker::track::State;
@@ -68,8 +69,11 @@ pub(crate) async fn offer(io: Io, age: Duration) -> Option<Io> {
     let track = io.track().clone();
     let is_fresh = track.state() == State::Fresh || track.begun() == 0;
     let record = Record { hops: io.hops(), is_fresh, age: millis(age) };
-    let Some(outbox) = track.all.outbox().filter(|_| is_movable(&io, record)) else {
-        track.note_unmovable();
+    let outbox = track.answer_call().or_else(|| track.all.outbox().cloned());
+    let Some(outbox) = outbox.filter(|_| is_movable(&io, record)) else {
+        if track.all.is_moving() {
+            track.note_unmovable();
+        }
         return Some(io);
     };
     let (parked, stream, unread) = io.park();
@@ -94,14 +98,18 @@ pub(crate) async fn offer(io: Io, age: Duration) -> Option<Io> {
             Some(parked.resume(stream.ok()?, unread))
         }
         Ok(Reply::Given) => {
-            track.all.metrics.moved.inc();
+            let metrics = &track.all.metrics;
+            match track.all.phase() {
+                Phase::Serving => metrics.balanced.inc(),
+                _ => metrics.moved.inc(),
+            };
             None
         }
         Ok(Reply::Parked) => {
             track.all.metrics.parked.inc();
             None
         }
-        // The giver itself was dropped, at the very end of the drain.
+        // The giver itself was dropped, at the very end of the worker.
         Err(_) => None,
     }
 }

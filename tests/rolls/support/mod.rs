@@ -252,6 +252,16 @@ impl Stage {
         body.contains(&self.lab.show(unit, "InvocationID").unwrap())
     }
 
+    /// How many connections each instance has, as its own metrics count them.
+    pub fn connections(&self) -> Vec<u64> {
+        let count = |unit: &String| {
+            let Ok((200, text)) = get(&self.admin_socket(unit), "/metrics") else { return 0 };
+            let states = text.lines().filter(|line| line.starts_with("worker_connections{"));
+            states.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum()
+        };
+        self.instances.iter().map(count).collect()
+    }
+
     fn admin_socket(&self, unit: &str) -> PathBuf {
         let (group, instance) = unit.trim_end_matches(".service").split_once('@').unwrap();
         self.lab.run_dir().join(group).join(instance).join("admin.sock")

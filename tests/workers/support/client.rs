@@ -65,6 +65,11 @@ impl Client {
         let _ = self.stream.write_all(bytes.as_ref());
     }
 
+    /// Its own end, which tells it from others.
+    pub fn address(&self) -> SocketAddr {
+        self.tcp.as_ref().unwrap().local_addr().unwrap()
+    }
+
     pub fn closes_its_side(&self) {
         // A server that has closed already is told nothing new.
         let _ = self.tcp.as_ref().unwrap().shutdown(Shutdown::Write);

@@ -52,6 +52,11 @@ impl Group {
         self.joins(Start::worker(), name)
     }
 
+    /// One that does not ask for its share when it starts: all that it gets is from drains.
+    pub fn taker(&self, name: &str) -> Start {
+        self.worker(name).args("--balance no")
+    }
+
     pub fn joins(&self, start: Start, name: &str) -> Start {
         let mut start = start.socket(self.socket.try_clone().unwrap());
         start.address = self.address;
@@ -67,6 +72,17 @@ impl Group {
         Impostor { listener, group: self.id() }
     }
 
+    /// Writes what an instance would have on the board.
+    pub fn puts_on_the_board(&self, name: &str, bytes: &[u8]) -> fs::File {
+        let path = self.home(name).join("board");
+        fs::write(&path, bytes).unwrap();
+        fs::File::open(path).unwrap()
+    }
+
+    pub fn has_on_the_board(&self, name: &str) -> bool {
+        self.home(name).join("board").exists()
+    }
+
     /// A link to an instance, and what it says first.
     pub fn calls(&self, name: &str) -> (Link, Vec<u8>) {
         let link = Link(seqpacket());
@@ -74,6 +90,16 @@ impl Group {
         connect(&link.0, &SocketAddrUnix::new(&path).unwrap()).unwrap();
         let (hello, _) = link.reads();
         (link, hello)
+    }
+
+    /// The first word of one that has room, and no connections.
+    pub fn hello(&self) -> Vec<u8> {
+        self.hello_of(0)
+    }
+
+    /// The same of one that has so many.
+    pub fn hello_of(&self, connections: u32) -> Vec<u8> {
+        hello(self.id(), connections)
     }
 
     pub fn id(&self) -> u64 {
@@ -102,8 +128,12 @@ impl Impostor {
     }
 
     pub fn hello(&self) -> Vec<u8> {
-        Frame::Hello(Hello { group: self.group, connections: 0, room: 1000 }).encode()
+        hello(self.group, 0)
     }
+}
+
+fn hello(group: u64, connections: u32) -> Vec<u8> {
+    Frame::Hello(Hello { group, connections, room: 1000 }).encode()
 }
 
 /// One end of a link.
@@ -143,6 +173,16 @@ impl Link {
         };
         assert_eq!(conns.len(), fds.len());
         (seq, fds)
+    }
+
+    pub fn asks_for(&self, wanted: u16) {
+        self.says(&Frame::Pull { wanted }.encode(), &[]);
+    }
+
+    #[track_caller]
+    pub fn is_asked_for(&self, wanted: u16) {
+        assert!(matches!(Frame::decode(&self.reads().0), Ok(Frame::Hello(_))));
+        assert_eq!(Frame::decode(&self.reads().0), Ok(Frame::Pull { wanted }));
     }
 
     pub fn acknowledges(&self, seq: u32, taken: u16) {

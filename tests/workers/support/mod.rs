@@ -314,6 +314,11 @@ impl Worker {
         log
     }
 
+    /// Waits for the end of one that was killed.
+    pub fn is_gone(&mut self) {
+        self.wait();
+    }
+
     pub fn is_running(&mut self) -> bool {
         self.child.try_wait().unwrap().is_none()
     }
