@@ -75,7 +75,7 @@ fn told(command: &mut Command) -> (Option<i32>, String, String) {
 fn a_roll_over_there_is_a_roll_like_any_other() {
     let far = Far::reach(Stage::four());
     let before = far.stage.runs();
-    let clients = far.stage.load(8, Style::KeepAlive);
+    let clients = far.stage.load(8, Style::get("/"));
     let rolled = far.begin("restart", &["worker@*"]).end().exits_with(0);
     assert_eq!(rolled.order(), far.stage.instances);
     far.stage.all_are_new_since(&before);
@@ -130,7 +130,7 @@ fn a_roll_whose_ssh_dies_goes_on_to_its_end() {
     roll.until("worker@1.service", "starting");
     far.cut();
     let rolled = roll.end().exits_with(4);
-    rolled.says("a roll that has begun there goes on\n  next: rollctl -H ada@web1 status");
+    rolled.says("if a roll has begun there, it goes on\n  next: rollctl -H ada@web1 status");
     far.stage.all_are_new_since(&before);
     far.stage.all_serve();
     assert!(far.stage.prints("history", &[]).contains("done    2 of 2"));
@@ -143,6 +143,6 @@ fn who_interrupts_the_way_there_interrupts_no_roll() {
     let before = far.stage.runs();
     let mut roll = far.begin("restart", &["worker"]);
     roll.until("worker@1.service", "starting").send(Signal::TERM);
-    roll.end().exits_with(130).says("a roll that has begun there goes on");
+    roll.end().exits_with(130).says("if a roll has begun there, it goes on");
     far.stage.all_are_new_since(&before);
 }

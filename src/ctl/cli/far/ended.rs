@@ -52,7 +52,7 @@ impl Ended {
         let place = self.place();
         Error::Refused(format!(
             "there is no rollctl on {place}; nothing was touched\n  \
-             next: install its package there, as here: {}",
+             next: {}, and install the package rollctl",
             self.shell()
         ))
     }
@@ -62,7 +62,7 @@ impl Ended {
         let (program, place) = (self.way.program(), self.place());
         let how = self.status;
         let state = match self.rolls {
-            true => "a roll that has begun there goes on",
+            true => "if a roll has begun there, it goes on",
             false => "what was asked may have been done there, or not",
         };
         let next =

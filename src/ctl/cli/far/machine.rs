@@ -7,7 +7,7 @@ use tokio::process::Command;
 
 use crate::ctl::Error;
 
-/// Where the packages put it; systemd before 248 looks for no program of a unit.
+/// Where the packages put it: systemd-run looks for no program in a container.
 const ROLLCTL: &str = "/usr/bin/rollctl";
 
 /// Its name, as `machinectl` lists it.
