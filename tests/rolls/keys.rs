@@ -48,6 +48,14 @@ fn who_attaches_has_the_same_keys() {
 }
 
 #[test]
+fn ctrl_z_is_nothing_where_no_shell_could_let_it_go_on() {
+    let stage = Stage::queue(&["1", "2"]);
+    let mut roll = Terminal::roll_alone(&stage, &["--observe", "0", "--pause", "1s"]);
+    roll.until("pausing", |_| true).press("\x1a");
+    roll.until("roll_ended", |event| event["outcome"]["instances"][1]["standing"] == "serving");
+}
+
+#[test]
 fn who_attached_and_looks_away_has_the_terminal_back() {
     let stage = Stage::queue(&["1", "2"]);
     let mut roll = stage.begin_restart(&["q", "--pause", "60s"]);

@@ -10,6 +10,7 @@ mod checks;
 mod disk;
 mod explains;
 mod faults;
+mod from_afar;
 mod guard;
 mod hang_and_limits;
 mod health;

@@ -29,6 +29,11 @@ impl Terminal {
         Self::typed(stage, options, |command| format!("set -m; {command} & wait $!"))
     }
 
+    /// The same with no shell above it, as ssh and systemd begin it.
+    pub fn roll_alone(stage: &Stage, options: &[&str]) -> Self {
+        Self::typed(stage, options, |command| format!("exec {command}"))
+    }
+
     /// `rollctl attach --user q`, typed there while the first roll is under way.
     pub fn attach(stage: &Stage) -> Self {
         Self::typing(stage, 1, &["attach", "--user", "q"], |command| command.to_owned())
