@@ -160,8 +160,8 @@ fn poll_any(listeners: &[Listener], cx: &mut Context<'_>) -> Poll<usize> {
     listeners.iter().position(is_ready).map_or(Poll::Pending, Poll::Ready)
 }
 
-/// A client that went before it was accepted, or to a sibling, is nothing; anything else, such as being out of
-/// descriptors or memory, is worth a line and a pause.
+/// A client that went before it was accepted, or to a sibling, is nothing; anything else, such as
+/// being out of descriptors or memory, is worth a line and a pause.
 async fn bear(error: &io::Error) {
     match Errno::from_io_error(error) {
         // As tokio says it.

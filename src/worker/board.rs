@@ -156,14 +156,15 @@ impl Board {
             return false;
         }
         let before = self.slots();
+        let mut now = before.clone();
         for _ in 0..MOMENTS {
-            let now = self.slots();
             if !is_above(own, &now) || has_anybody_accepted(&before, &now) {
                 return false;
             }
             sleep(MOMENT).await;
+            now = self.slots();
         }
-        !has_anybody_accepted(&before, &self.slots())
+        !has_anybody_accepted(&before, &now)
     }
 
     /// They are stopped, or full, or dead: a client has waited for nothing.
@@ -204,11 +205,11 @@ fn is_above(own: usize, others: &[Slot]) -> bool {
     least.is_some_and(|least| own > least + least / 16)
 }
 
-/// Then it was this client, or there are more than one can take. Also when somebody has come or gone in
-/// between.
+/// Then it was this client, or there are more than one can take. Also when somebody has come or gone
+/// in between.
 fn has_anybody_accepted(before: &[Slot], after: &[Slot]) -> bool {
-    let accepted = |slots: &[Slot]| slots.iter().map(|slot| slot.accepted).collect::<Vec<_>>();
-    accepted(before) != accepted(after)
+    let [before, after] = [before, after].map(|slots| slots.iter().map(|slot| slot.accepted));
+    !before.eq(after)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::io;
 
 use tokio::task::JoinSet;
 
-use super::desk::Desk;
+use super::desk::{Desk, decode, unexpected};
 use super::siblings::{Sibling, greet};
 use crate::handoff::{Frame, Hello, shares};
 
@@ -29,5 +29,8 @@ pub(super) async fn ask(desk: Desk) {
 async fn pull(desk: Desk, Sibling { link, .. }: Sibling, wanted: u16) -> io::Result<()> {
     desk.say_hello(&link).await?;
     link.send(&Frame::Pull { wanted }.encode()).await?;
-    desk.take_all(&link).await
+    match desk.take_all(&link).await? {
+        Some(message) => Err(unexpected(&decode(&message)?)),
+        None => Ok(()),
+    }
 }

@@ -23,6 +23,13 @@ pub(crate) struct Adopted {
     pub(crate) record: Record,
 }
 
+impl Adopted {
+    pub(super) fn new(fd: OwnedFd, conn: &Conn<'_>) -> io::Result<Self> {
+        let unread = Bytes::copy_from_slice(conn.unread);
+        Ok(Self { stream: Stream::from_fd(fd)?, unread, record: conn.record })
+    }
+}
+
 /// Who serves it from here on.
 pub(super) type Adopt = Arc<dyn Fn(Adopted, OwnedSemaphorePermit) + Send + Sync>;
 
@@ -37,24 +44,24 @@ impl Desk {
     /// Serves one who has called: it gives us connections, or asks for some.
     pub(super) async fn serve(&self, link: Link) -> io::Result<()> {
         self.say_hello(&link).await?;
-        let mut taker = Taker::default();
-        let mut caller = None;
-        while let Some(Packet { bytes, descriptors }) = link.receive().await? {
-            match (Frame::decode(&bytes).map_err(io::Error::other)?, caller) {
-                (Frame::Conns { seq, conns }, None) => {
-                    self.take(&link, &mut taker, seq, &conns, descriptors).await?;
-                }
-                // Whoever asks is not told no: the link ends.
-                (Frame::Hello(_), None) if !self.place.balances => return Ok(()),
-                (Frame::Hello(hello), None) if hello.group == self.place.group => {
-                    caller = Some(hello);
-                }
-                (Frame::Pull { wanted }, Some(hello)) => {
-                    self.let_go(Sibling { link, hello }, wanted);
-                    return Ok(());
-                }
-                (other, _) => return Err(io::Error::other(format!("unexpected: {other:?}"))),
-            }
+        match self.take_all(&link).await? {
+            Some(message) => self.answer(link, &message).await,
+            None => Ok(()),
+        }
+    }
+
+    /// One that says who it is wants connections.
+    async fn answer(&self, link: Link, message: &[u8]) -> io::Result<()> {
+        let hello = match decode(message)? {
+            // Whoever asks is not told no: the link ends.
+            Frame::Hello(_) if !self.place.balances => return Ok(()),
+            Frame::Hello(hello) if hello.group == self.place.group => hello,
+            other => return Err(unexpected(&other)),
+        };
+        let Some(Packet { bytes, .. }) = link.receive().await? else { return Ok(()) };
+        match decode(&bytes)? {
+            Frame::Pull { wanted } => self.let_go(Sibling { link, hello }, wanted),
+            other => return Err(unexpected(&other)),
         }
         Ok(())
     }
@@ -65,18 +72,18 @@ impl Desk {
         giving::let_go(asker, most as usize, &self.connections);
     }
 
-    /// Takes what comes on a link, to its end.
-    pub(super) async fn take_all(&self, link: &Link) -> io::Result<()> {
+    /// Takes the connections that come on a link, to its end or to a message of another kind.
+    pub(super) async fn take_all(&self, link: &Link) -> io::Result<Option<Vec<u8>>> {
         let mut taker = Taker::default();
         while let Some(Packet { bytes, descriptors }) = link.receive().await? {
-            match Frame::decode(&bytes).map_err(io::Error::other)? {
+            match decode(&bytes)? {
                 Frame::Conns { seq, conns } => {
                     self.take(link, &mut taker, seq, &conns, descriptors).await?;
                 }
-                other => return Err(io::Error::other(format!("unexpected: {other:?}"))),
+                _ => return Ok(Some(bytes)),
             }
         }
-        Ok(())
+        Ok(None)
     }
 
     pub(super) async fn say_hello(&self, link: &Link) -> io::Result<()> {
@@ -122,15 +129,22 @@ impl Desk {
     }
 
     fn adopt(&self, fd: OwnedFd, conn: &Conn<'_>, place: OwnedSemaphorePermit) {
-        let unread = Bytes::copy_from_slice(conn.unread);
-        match Stream::from_fd(fd) {
-            Ok(stream) => {
+        match Adopted::new(fd, conn) {
+            Ok(adopted) => {
                 self.connections.metrics.adopted.inc();
-                (self.adopt)(Adopted { stream, unread, record: conn.record }, place);
+                (self.adopt)(adopted, place);
             }
             Err(error) => tracing::debug!("a connection that was taken over is gone: {error}"),
         }
     }
+}
+
+pub(super) fn decode(message: &[u8]) -> io::Result<Frame<'_>> {
+    Frame::decode(message).map_err(io::Error::other)
+}
+
+pub(super) fn unexpected(message: &Frame<'_>) -> io::Error {
+    io::Error::other(format!("unexpected: {message:?}"))
 }
 
 /// The giver is gone for good, and so has lost what it gave.

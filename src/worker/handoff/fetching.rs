@@ -4,7 +4,6 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::desk::Adopted;
@@ -15,7 +14,6 @@ use crate::handoff::{Conn, Frame};
 use crate::worker::connections::Connections;
 use crate::worker::inherit::Socket;
 use crate::worker::notify;
-use crate::worker::stream::Stream;
 
 /// What was left, and the addresses that are still ours.
 #[derive(Debug, Default)]
@@ -101,8 +99,7 @@ impl Fetching {
         }
         let place = connections.room.clone().try_acquire_owned();
         let place = place.map_err(|_| io::Error::other("--max-connections is less than it was"))?;
-        let unread = Bytes::copy_from_slice(conn.unread);
-        Ok((Adopted { stream: Stream::from_fd(fd)?, unread, record: conn.record }, place))
+        Ok((Adopted::new(fd, conn)?, place))
     }
 }
 
