@@ -8,10 +8,9 @@ mod client;
 use std::time::{Duration, Instant};
 
 use client::{Client, get, is_last, is_ok};
-use rollctl::load::{Loyal, LoyalRunning, Manner, Style};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::support::{PATIENCE, Stage, four, release, wait_until};
+use crate::support::{PATIENCE, Stage, four, nobody_notices, release, wait_until};
 
 const RESTARTS: usize = 3;
 
@@ -32,10 +31,6 @@ impl Stage {
             self.systemctl(&["restart", "worker@*"]);
             self.all_are_new_since(&before);
         }
-    }
-
-    fn loyal(&self) -> Loyal {
-        Loyal::to(self.address.parse().unwrap())
     }
 
     fn client(&self) -> Client {
@@ -119,44 +114,16 @@ fn answered(clients: &mut [Client]) -> usize {
     answered.count()
 }
 
-#[track_caller]
-fn have_noticed_nothing(clients: LoyalRunning) -> u64 {
-    let report = clients.stop_and_wait();
-    assert_eq!(report.failures, Vec::<String>::new());
-    report.answered
-}
-
-/// Clients of all manners, while `stage` restarts all it has, again and again.
-fn nobody_notices(stage: &Stage) {
-    let loyal = stage
-        .loyal()
-        .clients(16, Manner::Halves(Duration::from_millis(5)))
-        .clients(4, Manner::Pipeline(2_000))
-        .clients(200, Manner::Idle)
-        .clients(40, Manner::HalfHead)
-        .start()
-        .unwrap();
-    let quiet = stage.load(32, Style::get("/").think(Duration::from_millis(300)));
-    let posts = stage.load(8, Style::post("/echo", 16 * 1024).think(Duration::from_millis(3)));
-    stage.restarts();
-    for load in [quiet, posts] {
-        let report = load.lose_nothing();
-        let total = report.total();
-        assert_eq!((total.reconnects, total.idle_closes), (0, 0), "{report}");
-    }
-    assert!(have_noticed_nothing(loyal) > 1_000);
-}
-
 #[test]
 fn clients_of_a_lone_instance_keep_their_connections() {
     let stage = group(1, "");
-    nobody_notices(&stage);
+    nobody_notices(&stage, Stage::restarts);
     assert_eq!(stage.stored(1), "0", "something stayed behind in systemd");
 }
 
 #[test]
 fn clients_of_instances_that_restart_all_at_once_keep_their_connections() {
-    nobody_notices(&group(4, ""));
+    nobody_notices(&group(4, ""), Stage::restarts);
 }
 
 #[test]

@@ -13,12 +13,11 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use rollctl::handoff::Frame;
-use rollctl::worker::{self, Config, Worker};
 use rustix::process::Signal;
 
 use crate::support::client::{Client, End, get, is_last, is_ok};
 use crate::support::group::Group;
-use crate::support::{Start, Worker as Instance, as_test};
+use crate::support::{OWN_SERVICE, Start, Worker as Instance, own_worker};
 
 const ADOPTED: &str = "worker_adopted_total";
 const HEAD: &str = "worker_connections{state=\"head\"}";
@@ -395,24 +394,19 @@ fn a_message_that_is_wrong_ends_its_link_and_nothing_else() {
 
 /// This very program, told by its environment to be a service that answers before it has read.
 fn an_early_service(group: &Group, name: &str) -> Start {
-    let start = Start::program(env::current_exe().unwrap()).env("BE_A_SERVICE", name);
-    group.joins(start.args(&as_test(module_path!(), "the_service")), name)
+    group.joins(Start::own_service(module_path!(), name), name)
 }
 
 #[test]
 fn the_service() {
-    if env::var_os("BE_A_SERVICE").is_none() {
-        return;
-    }
-    worker::log::start().unwrap();
-    let worker = Worker::new(Config::from_env().unwrap()).unwrap();
+    let Some(worker) = own_worker() else { return };
     worker.run(service_fn(early)).unwrap();
     std::process::exit(0);
 }
 
 /// Answers at once, and reads the content half a second later.
 async fn early(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, hyper::Error> {
-    let answer = format!("{} {}\n", env::var("BE_A_SERVICE").unwrap(), request.uri().path());
+    let answer = format!("{} {}\n", env::var(OWN_SERVICE).unwrap(), request.uri().path());
     if request.method() == hyper::Method::POST {
         tokio::spawn(async {
             tokio::time::sleep(Duration::from_millis(500)).await;

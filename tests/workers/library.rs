@@ -12,29 +12,22 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
-use rollctl::worker::{self, Config, Worker};
 
 use crate::support::client::{Client, End, get, is_last, is_ok};
 use crate::support::http2::{HEADERS, Http2};
-use crate::support::{Start, as_test};
+use crate::support::{Start, own_worker};
 
 /// More than all buffers between a server and a client that does not read.
 const LARGE: usize = 32 << 20;
 
 /// This very program, told by its environment to be a service with bad habits.
 fn a_service_of_its_own() -> Start {
-    let program = env::current_exe().unwrap();
-    let start = Start::program(program).on_tcp().env("BE_A_SERVICE", "1");
-    start.args(&as_test(module_path!(), "the_service"))
+    Start::own_service(module_path!(), "1").on_tcp()
 }
 
 #[test]
 fn the_service() {
-    if env::var_os("BE_A_SERVICE").is_none() {
-        return;
-    }
-    worker::log::start().unwrap();
-    let worker = Worker::new(Config::from_env().unwrap()).unwrap();
+    let Some(worker) = own_worker() else { return };
     let outcome = worker.run(service_fn(bad_habits)).unwrap();
     std::process::exit(if outcome.cut > 0 { 3 } else { 0 });
 }

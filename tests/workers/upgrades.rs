@@ -1,7 +1,6 @@
 //! A connection that leaves HTTP (a WebSocket, any other upgrade) stays in the worker's books: it
 //! is waited for in the drain, and cut at the deadline.
 
-use std::env;
 use std::future::pending;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -10,29 +9,24 @@ use axum::Router;
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade};
 use axum::routing::get;
 use hyper_util::service::TowerToHyperService;
-use rollctl::worker::{self, About, Config, Worker};
+use rollctl::worker::About;
 use rustix::process::Signal;
 
 use crate::support::client::{Client, End, get as request, is_last, is_ok};
 use crate::support::upgrades::{UPGRADE, echo, is_upgraded, raw};
 use crate::support::websocket::WebSocketClient;
-use crate::support::{Start, as_test, unix_listener};
+use crate::support::{Start, own_worker, unix_listener};
 
 const TUNNEL: &str = "worker_connections{state=\"tunnel\"}";
 
 /// This very program, told by its environment to be a service with upgrades.
 fn a_service_of_its_own() -> Start {
-    let start = Start::program(env::current_exe().unwrap()).env("BE_A_SERVICE", "1");
-    start.args(&as_test(module_path!(), "the_service"))
+    Start::own_service(module_path!(), "1")
 }
 
 #[test]
 fn the_service() {
-    if env::var_os("BE_A_SERVICE").is_none() {
-        return;
-    }
-    worker::log::start().unwrap();
-    let worker = Worker::new(Config::from_env().unwrap()).unwrap();
+    let Some(worker) = own_worker() else { return };
     let app = app(worker.about());
     let outcome = worker.run(TowerToHyperService::new(app)).unwrap();
     std::process::exit(if outcome.cut > 0 { 3 } else { 0 });

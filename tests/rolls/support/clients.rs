@@ -64,4 +64,12 @@ impl Clients {
         assert!(report.phase("during").count(Class::Ok) >= MANY, "{report}");
         report
     }
+
+    /// Likewise, and each client had one connection for all of them.
+    #[track_caller]
+    pub fn keep_their_connections(self) {
+        let report = self.lose_nothing();
+        let total = report.total();
+        assert_eq!((total.reconnects, total.idle_closes), (0, 0), "{report}");
+    }
 }

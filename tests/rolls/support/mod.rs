@@ -11,6 +11,7 @@
 mod clients;
 mod clock;
 mod health;
+mod loyal;
 mod memory;
 mod rolling;
 mod script;
@@ -25,6 +26,7 @@ use rollctl::lab::{GroupPlan, Lab};
 pub use clients::Clients;
 pub use clock::Clock;
 pub use health::{HealthServer, answer_at, get};
+pub use loyal::{have_noticed_nothing, nobody_notices};
 pub use memory::MemoryLimit;
 pub use rolling::{Rolled, Rolling};
 pub use script::{Script, is_alive};

@@ -20,6 +20,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
+use rollctl::worker::Config;
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tempfile::TempDir;
 
@@ -66,6 +67,13 @@ impl Start {
         let mut start = Self::worker().args(options);
         start.args.extend(["--", "python3", app].map(str::to_owned));
         start
+    }
+
+    /// This very program, told by its environment to be the service of a module (`module_path!()`):
+    /// its test `the_service`, which begins with [`own_worker`].
+    pub fn own_service(module: &str, name: &str) -> Self {
+        let start = Self::program(std::env::current_exe().unwrap()).env(OWN_SERVICE, name);
+        start.args(&as_test(module, "the_service"))
     }
 
     pub fn program(program: impl Into<PathBuf>) -> Self {
@@ -148,6 +156,16 @@ impl Start {
         assert_eq!(text.trim_end().lines().count(), 1, "not one line: {text:?}");
         (status.code().unwrap(), text.trim_end().to_owned())
     }
+}
+
+/// Set where this program is a service, to its name.
+pub const OWN_SERVICE: &str = "BE_A_SERVICE";
+
+/// The worker of a service of our own; `None` in an ordinary run of the tests.
+pub fn own_worker() -> Option<rollctl::worker::Worker> {
+    std::env::var_os(OWN_SERVICE)?;
+    rollctl::worker::log::start().unwrap();
+    Some(rollctl::worker::Worker::new(Config::from_env().unwrap()).unwrap())
 }
 
 /// The arguments that make this very program one test of a module: `module_path!()`, and its name.
