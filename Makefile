@@ -1,6 +1,8 @@
 # make demo   builds, starts 4 workers on a private systemd, restarts them under load, shows the result
 # make test   installs what the tests need (as root), and runs them all
 # make test-machines   the packages on booted machines, Debian 11 to sid (as root)
+# make bench   everybody's rolling restarts under load, and docs/benchmarks.md from it (15 minutes)
+# make bench-quick   some of them, once (2 minutes)
 # make simulate N=1000000   tells the heart of a roll so many random stories
 # make deb rpm   builds the packages, for every distribution since Debian 11 and RHEL 9
 # make install   builds and installs both programs and the units (DESTDIR=, PREFIX=)
@@ -16,7 +18,7 @@ FEDORA := systemd dbus-daemon util-linux util-linux-script findutils
 PREFIX ?= /usr
 UNITDIR ?= /usr/lib/systemd/system
 
-.PHONY: help demo test simulate install install-files deb rpm packages-check test-machines test-machine needs apps
+.PHONY: help demo test bench bench-quick bench-apps simulate install install-files deb rpm packages-check test-machines test-machine needs apps
 help:
 	@sed -n 's/^# make/make/p' Makefile
 
@@ -30,6 +32,15 @@ test: needs apps
 	$(CARGO) test --locked --all-features
 	$(MAKE) test-machine
 	RUSTDOCFLAGS=-Dwarnings $(CARGO) doc --locked --all-features --no-deps
+
+BENCH := $(CARGO) bench --locked --all-features --bench
+bench: needs bench-apps
+	$(BENCH) peers
+	$(BENCH) peers -- page
+
+bench-quick: needs bench-apps
+	QUICK=1 $(BENCH) peers
+	$(BENCH) peers -- page
 
 N ?= 1000000
 simulate:
@@ -90,6 +101,9 @@ test-machine:
 # Real apps and balancers for the tests, into target/real; tests say what they miss, in CI they fail.
 apps:
 	@tests/apps/install
+
+bench-apps:
+	@tests/apps/install bench
 
 needs:
 	@missing=; for program in $(PROGRAMS); do \
