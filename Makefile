@@ -35,6 +35,9 @@ test: needs apps
 
 BENCH := $(CARGO) bench --locked --all-features --bench
 bench: needs bench-apps
+	$(BENCH) instructions
+	$(BENCH) scale
+	ROUNDS=3 $(BENCH) fronting
 	$(BENCH) peers
 	$(BENCH) peers -- page
 

@@ -30,10 +30,12 @@ pub(crate) const PEERS: &[Peer] = &[
     Peer {
         name: "systemctl restart 'worker@*': the built-in app",
         is_quick: true,
-        start: |lab| {
-            let order = |lab: &Lab| Ok(lab.systemctl(["restart", "worker@*"]).map(drop)?);
-            Ok(Running { order: Box::new(order), ..rolled(lab, GroupPlan::new())? })
-        },
+        start: |lab| all_at_once(lab, GroupPlan::new()),
+    },
+    Peer {
+        name: "systemctl restart 'worker@*': Node",
+        is_quick: false,
+        start: |lab| all_at_once(lab, node("")?),
     },
 ];
 
@@ -64,6 +66,12 @@ fn rolled(lab: &Lab, plan: GroupPlan) -> Result<Running> {
         fronts: Vec::new(),
         order: Box::new(roll),
     })
+}
+
+/// What systemd has of its own.
+fn all_at_once(lab: &Lab, plan: GroupPlan) -> Result<Running> {
+    let order = |lab: &Lab| Ok(lab.systemctl(["restart", "worker@*"]).map(drop)?);
+    Ok(Running { order: Box::new(order), ..rolled(lab, plan)? })
 }
 
 fn behind_nginx(lab: &Lab) -> Result<Running> {

@@ -1,9 +1,13 @@
 //! What we lose at, said first: by the same figures, whoever they speak for.
 
 use super::figures::Figures;
+use super::others::Others;
 
 /// The one of ours that most users will have, and the most that others are compared with.
 const OURS: &str = "rollctl: Node";
+
+/// Another app altogether.
+const OTHER_APP: &str = "the built-in app";
 
 /// Less than this is the machine.
 const CLEARLY: f64 = 1.1;
@@ -11,7 +15,7 @@ const CLEARLY: f64 = 1.1;
 type Value = fn(&Figures) -> f64;
 
 /// A line a figure: who is better than we are, and by how much.
-pub(super) fn text(closed: &[Figures], open: &[Figures]) -> String {
+pub(super) fn text(closed: &[Figures], open: &[Figures], others: &Others) -> String {
     let lines = [
         line("Requests lost per million, closed loop", closed, |it| it.lost_per_million(), 0),
         line("Requests lost per million, open loop", open, |it| it.lost_per_million(), 0),
@@ -21,7 +25,7 @@ pub(super) fn text(closed: &[Figures], open: &[Figures]) -> String {
         line("Memory in MiB", open, |it| median(it, |it| it.memory_mib), 0),
         line("Reconnects a roll", closed, |it| it.reconnects(), 0),
         line(
-            "CPU-bound: ms a request, closed loop",
+            "Time a request at full speed in ms, closed loop",
             closed,
             |it| 1e3 / median(it, |it| it.steady_rate),
             3,
@@ -29,9 +33,14 @@ pub(super) fn text(closed: &[Figures], open: &[Figures]) -> String {
     ];
     format!(
         "## What we lose at\n\nBy each figure, those who do better than Node behind our worker \
-         (`{OURS}`), whatever else they lose:\n\n{}\n",
-        lines.concat()
+         (`{OURS}`), whatever else they lose:\n\n{}{}\n",
+        lines.concat(),
+        others.losing()
     )
+}
+
+fn is_ours(peer: &str) -> bool {
+    peer.starts_with("rollctl") || peer.ends_with(OTHER_APP)
 }
 
 fn median(figures: &Figures, value: fn(&crate::raw::Round) -> f64) -> f64 {
@@ -43,7 +52,7 @@ fn line(name: &str, all: &[Figures], value: Value, digits: usize) -> String {
         return String::new();
     };
     let mut better: Vec<(f64, &str)> = all.iter().map(|it| (value(it), it.peer)).collect();
-    better.retain(|(theirs, peer)| theirs * CLEARLY < ours && !peer.starts_with("rollctl"));
+    better.retain(|(theirs, peer)| theirs * CLEARLY < ours && !is_ours(peer));
     better.sort_by(|one, other| one.0.total_cmp(&other.0));
     let told = better.iter().map(|(theirs, peer)| format!("{peer} {theirs:.digits$}"));
     let told = told.collect::<Vec<_>>();

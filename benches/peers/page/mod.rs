@@ -2,6 +2,7 @@
 
 mod figures;
 mod losing;
+mod others;
 mod tables;
 
 use std::fs;
@@ -13,6 +14,7 @@ use crate::nodes::in_project;
 use crate::peer::Result;
 use crate::raw::{self, LoadKind, Machine, Peers};
 use figures::Figures;
+use others::Others;
 
 const PICTURE: &str = "benchmarks.svg";
 
@@ -23,19 +25,20 @@ pub(crate) fn write() -> Result {
     let raw_results = raw::file("");
     let beside = raw_results.parent().unwrap_or(Path::new("target/bench")).to_owned();
     let dir: PathBuf = if peers.extent.is_quick { beside } else { in_project("docs") };
+    let others = Others::read()?;
     let (closed, open) =
         (Figures::all(&peers, LoadKind::Closed), Figures::all(&peers, LoadKind::Open));
     fs::write(dir.join(PICTURE), picture(&open)?)?;
-    let page = dir.join("benchmarks.md");
-    fs::write(&page, text(&peers, &closed, &open)?)?;
+    let page = dir.canonicalize()?.join("benchmarks.md");
+    fs::write(&page, text(&peers, &closed, &open, &others))?;
     println!("{}", page.display());
     Ok(())
 }
 
-fn text(peers: &Peers, closed: &[Figures], open: &[Figures]) -> Result<String> {
+fn text(peers: &Peers, closed: &[Figures], open: &[Figures], others: &Others) -> String {
     let parts = [
         head(peers),
-        losing::text(closed, open),
+        losing::text(closed, open, others),
         format!("## Rolling restarts\n\n{ROLLING}\n"),
         format!("### Open loop: 400 requests a second, and 100 on new connections\n\n{OPEN}\n"),
         tables::rolling(open),
@@ -45,10 +48,10 @@ fn text(peers: &Peers, closed: &[Figures], open: &[Figures]) -> Result<String> {
         "### What was lost\n".to_owned(),
         tables::losses(&[("open", open), ("closed", closed)]),
         skipped(peers),
-        tables::others()?,
+        others.text(),
         generator(closed, open),
     ];
-    Ok(parts.join("\n"))
+    parts.join("\n")
 }
 
 const ROLLING: &str = "\
@@ -64,8 +67,8 @@ Latencies count from the time at which a request was to be sent, so a stall is f
 up.";
 
 const DRAWN: &str = "\
-The first round of each under the open loop, in steps of 100 ms: longest latency and p99 (in powers of
-ten), below them the lost requests; the rolls are shaded.";
+The first round of each under the open loop, in seconds from its first roll, in steps of 100 ms: the
+longest latency (in powers of ten), below it the lost requests; the rolls are shaded.";
 
 fn head(peers: &Peers) -> String {
     let Machine { date, cores, processor, kernel, systemd, load_before, load_after, .. } =
@@ -76,8 +79,8 @@ fn head(peers: &Peers) -> String {
     let (median, most) = (percent(busy.get(busy.len() / 2)), percent(busy.last()));
     format!(
         "# Benchmarks\n\nMade by `make bench`, from its raw results in `target/bench/`; not to be edited. \
-         {date}, {cores} cores\n({processor}), Linux {kernel}, {systemd}; {} rounds of {} rolls \
-         under each load.\n\nWhat else the machine did: {median:.0} % of it (at most {most:.0} %) was \
+         {date}, {cores} cores\n({processor}), Linux {kernel}, {systemd}. Rounds: {}; rolls of each \
+         in each of them, under each of two loads: {}.\n\nWhat else the machine did: {median:.0} % of it (at most {most:.0} %) was \
          busy whenever nothing of the benchmark ran;\nload average {load_before} before and {load_after} \
          after. Clients, workers and systemd share it.\n",
         peers.extent.rounds, peers.extent.rolls,
@@ -90,7 +93,8 @@ fn picture(open: &[Figures]) -> Result<String> {
         let rolls: Vec<_> = round.rolled.iter().map(|(begun, ended)| *begun..*ended).collect();
         let from = rolls.first().map_or(0.0, |roll| roll.start - 1.0);
         let to = rolls.last().map_or(0.0, |roll| roll.end + 0.5);
-        Picture::of(&round.peer, &round.timeline, rolls).from_to(from..to)
+        let zero = from + 1.0;
+        Picture::of(&round.peer, &round.timeline, rolls).from_to(from..to).since(zero)
     });
     Ok(Picture::sheet(&pictures.collect::<Vec<_>>(), 2)?)
 }

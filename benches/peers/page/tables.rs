@@ -1,10 +1,12 @@
 //! The tables of the page.
 
 use super::figures::Figures;
-use crate::peer::Result;
 
 /// Rows of cells as a Markdown table.
-fn table<const N: usize>(head: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> String {
+pub(super) fn table<const N: usize>(
+    head: [&str; N],
+    rows: impl IntoIterator<Item = [String; N]>,
+) -> String {
     let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
     let rows = rows.into_iter().map(|row| line(&row)).collect::<String>();
     format!("{}|{}\n{rows}", line(&head.map(str::to_owned)), "---|".repeat(N))
@@ -60,13 +62,8 @@ pub(super) fn losses(loads: &[(&str, &[Figures])]) -> String {
     table(head, rows)
 }
 
-/// What the other benchmarks have left.
-pub(super) fn others() -> Result<String> {
-    Ok(String::new())
-}
-
 /// A number with a comma between its thousands.
-fn grouped(number: u64) -> String {
+pub(super) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let parts = digits.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy);
     parts.collect::<Vec<_>>().join(",")

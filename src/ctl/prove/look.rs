@@ -17,6 +17,9 @@ pub(super) struct Look {
     pub(super) labels: usize,
     /// What stands below all of it.
     pub(super) below: &'static str,
+    /// Whether p99 is drawn beside the longest latency, with a legend; in steps of few requests
+    /// both are the same.
+    pub(super) has_p99: bool,
     scale: Scale,
 }
 
@@ -42,6 +45,7 @@ impl Look {
             beside: 60,
             labels: 11,
             below: "seconds; the roll is shaded",
+            has_p99: true,
             scale: Scale::Even(highest),
         }
     }
@@ -58,6 +62,7 @@ impl Look {
             beside: 52,
             labels: 6,
             below: "",
+            has_p99: false,
             scale: Scale::Powers(highest),
         }
     }

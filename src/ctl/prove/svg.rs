@@ -66,6 +66,15 @@ impl Picture {
         self
     }
 
+    /// Counts the seconds from this time.
+    pub fn since(mut self, zero: f64) -> Self {
+        let moved = |times: &Range<f64>| times.start - zero..times.end - zero;
+        self.steps.iter_mut().for_each(|(at, _)| *at -= zero);
+        self.shown = moved(&self.shown);
+        self.rolls = self.rolls.iter().map(moved).collect();
+        self
+    }
+
     /// The picture as SVG.
     ///
     /// # Errors
@@ -110,7 +119,7 @@ impl Picture {
         type Latency = fn(&Step) -> f64;
         let lines: [(&str, RGBColor, Latency); 2] =
             [("max", MAX, |step| millis(step.max)), ("p99", P99, |step| millis(step.p99))];
-        for (name, color, latency) in lines {
+        for (name, color, latency) in lines.into_iter().take(1 + usize::from(look.has_p99)) {
             // Where nothing was answered there is no latency.
             let answered = self.steps.iter().filter(|(_, step)| step.ok > 0);
             let points = answered.map(|(at, step)| (*at, look.height(latency(step))));
@@ -118,9 +127,11 @@ impl Picture {
                 move |(x, y)| PathElement::new([(x, y), (x + 16, y)], color.stroke_width(2)),
             );
         }
-        let position = SeriesLabelPosition::UpperRight;
-        let mut labels = chart.configure_series_labels();
-        labels.label_font(small).position(position).background_style(WHITE.mix(0.8)).draw()?;
+        if look.has_p99 {
+            let position = SeriesLabelPosition::UpperRight;
+            let mut labels = chart.configure_series_labels();
+            labels.label_font(small).position(position).background_style(WHITE.mix(0.8)).draw()?;
+        }
         Ok(())
     }
 
