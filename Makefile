@@ -10,6 +10,9 @@
 CARGO ?= cargo
 export CARGO_TERM_COLOR ?= auto
 
+# Most of a test's time is waiting: for a timeout, for an instance.
+export RUST_TEST_THREADS ?= $(shell expr 2 \* $$(nproc))
+
 # What the lab runs on, and the packages that bring it.
 PROGRAMS := script systemctl systemd-run systemd-analyze busctl dbus-daemon unshare setpriv find xargs
 DEBIAN := systemd dbus bsdutils util-linux findutils
@@ -18,7 +21,7 @@ FEDORA := systemd dbus-daemon util-linux util-linux-script findutils
 PREFIX ?= /usr
 UNITDIR ?= /usr/lib/systemd/system
 
-.PHONY: help demo test bench bench-quick bench-apps simulate install install-files deb rpm packages-check test-machines test-machine needs apps
+.PHONY: help demo test lint docs bench bench-quick bench-apps simulate install install-files deb rpm packages-check test-machines test-machine needs apps
 help:
 	@sed -n 's/^# make/make/p' Makefile
 
@@ -26,11 +29,17 @@ demo: needs
 	$(CARGO) build --locked --release --all-features --bins --example demo
 	$(CARGO) run --locked --release --all-features --example demo
 
-test: needs apps
+# Downloads beside a compiler, a machine that boots beside another.
+test: needs
+	$(MAKE) -j2 -O apps lint
+	$(CARGO) test --locked --all-features
+	$(MAKE) -j2 -O test-machine docs
+
+lint:
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-features --all-targets -- -D warnings
-	$(CARGO) test --locked --all-features
-	$(MAKE) test-machine
+
+docs:
 	RUSTDOCFLAGS=-Dwarnings $(CARGO) doc --locked --all-features --no-deps
 
 BENCH := $(CARGO) bench --locked --all-features --bench

@@ -1,5 +1,6 @@
 //! What the command line refuses, in one line and with status 2; none of this needs systemd.
 
+use std::collections::BTreeSet;
 use std::process::{Command, Output};
 
 fn rollctl(arguments: &[&str]) -> Output {
@@ -8,7 +9,7 @@ fn rollctl(arguments: &[&str]) -> Output {
 
 #[test]
 fn a_wrong_command_line_ends_with_2() {
-    let wrong: [&[&str]; 21] = [
+    let wrong: [&[&str]; 26] = [
         &[],
         &["frobnicate"],
         &["restart"],
@@ -30,6 +31,11 @@ fn a_wrong_command_line_ends_with_2() {
         &["prove", "w", "--url", "https://h/"],
         &["prove", "w", "--url", "http://h/", "--clients", "0"],
         &["prove", "w", "--url", "http://h/", "--clients", "65"],
+        &["list", "--host=-oProxyCommand=true"],
+        &["-H", "web1/shop", "list"],
+        &["list", "-M", "a b"],
+        &["list", "-M", "shop", "--user"],
+        &["restart", "w", "-qH", "web1"],
     ];
     for arguments in wrong {
         let output = rollctl(arguments);
@@ -72,4 +78,22 @@ fn a_reader_that_went_away_does_not_make_it_panic() {
     drop(reader);
     let output = command.arg("--help").stdout(writer).output().unwrap();
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+}
+
+#[test]
+fn under_policy_stand_the_keys_of_the_units_and_nothing_else() {
+    let keys: BTreeSet<&str> = rollctl::ctl::Settings::KEYS.iter().map(|key| key.flag).collect();
+    for verb in ["restart", "plan", "prove"] {
+        let help = String::from_utf8(rollctl(&[verb, "--help"]).stdout).unwrap();
+        let policy = help.lines().skip_while(|line| !line.starts_with("Policy")).skip(1);
+        let policy = policy.take_while(|line| line.is_empty() || line.starts_with(' '));
+        let told: BTreeSet<&str> = policy.filter_map(flag).collect();
+        assert_eq!(told, keys, "{verb}");
+    }
+}
+
+/// `  -q, --quiet  …`
+fn flag(line: &str) -> Option<&str> {
+    let option = line.trim_start().split("  ").next()?.split(' ').find(|it| it.starts_with("--"));
+    option.filter(|_| line.trim_start().starts_with('-'))?.strip_prefix("--")
 }

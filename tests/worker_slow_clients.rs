@@ -2,13 +2,14 @@
 
 #![cfg(all(feature = "worker", feature = "cli", feature = "load"))]
 
-mod worker_support;
+#[path = "workers/support/mod.rs"]
+mod support;
 
 use std::time::Duration;
 
 use rollctl::load::{Load, Slow, Style};
 use rustix::process::{Resource, getrlimit, setrlimit};
-use worker_support::Start;
+use support::Start;
 
 const HEAD: &str = "worker_connections{state=\"head\"}";
 const CROWD: usize = 2_000;

@@ -1,20 +1,32 @@
-//! What a roll costs when connections move: on real systemd, a row a kind of client, and then what
-//! a connection costs the worker that gives it and the one that takes it.
+//! That a roll closes no connection, and what it costs: on real systemd, a row a kind of client; then
+//! what a connection costs the worker that gives it and the one that takes it; then an instance
+//! alone. It fails when anything was lost.
 //!
 //! ```text
-//! cargo bench --all-features --bench handoff            # 10 rolls with each kind of client
+//! cargo bench --all-features --bench handoff                    # 10 rolls with each kind of client
 //! ROLLS=50 cargo bench --all-features --bench handoff
+//! ROLLS=50 cargo bench --all-features --bench handoff -- idle   # the kinds that are named so
 //! ```
+//!
+//! Clients, workers and systemd share the machine: what is counted does not depend on that, times do.
 
+mod alone;
+mod clients;
 mod cost;
 mod rolls;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let (flags, wanted): (Vec<_>, Vec<_>) =
+        std::env::args().skip(1).partition(|argument| argument.starts_with("--"));
     // `cargo test --all-targets` runs benches too, without this; they prove nothing there.
-    if !std::env::args().any(|argument| argument == "--bench") {
+    if !flags.iter().any(|flag| flag == "--bench") {
         return Ok(());
     }
     let rolls = std::env::var("ROLLS").ok().map_or(Ok(10), |text| text.parse())?;
-    rolls::run(rolls)?;
-    cost::run()
+    rolls::run(rolls, &wanted)?;
+    if wanted.is_empty() {
+        cost::run()?;
+        alone::run()?;
+    }
+    Ok(())
 }

@@ -44,8 +44,7 @@ fn main() -> Result<()> {
         println!("skipped: valgrind is not installed (apt-get install valgrind)");
         return Ok(());
     }
-    let (get, post): (fn() -> Style, fn() -> Style) =
-        (|| Style::get("/"), || Style::post("/echo", 1024));
+    let [get, post]: [fn() -> Style; 2] = [|| Style::get("/"), || Style::post("/echo", 1024)];
     let paths = [
         ("bare hyper, GET", bare as fn(SocketAddr) -> Result<Command>, get),
         ("worker, built-in app, GET", built_in, get),

@@ -25,7 +25,7 @@ mod raw;
 mod round;
 
 /// What the tests run, too.
-#[path = "../../tests/front_support"]
+#[path = "../../tests/fronted/support"]
 #[allow(dead_code, unreachable_pub)]
 mod real {
     mod apps;

@@ -37,6 +37,9 @@ pub enum Error {
         /// What to type next.
         next: String,
     },
+    /// Another machine is out of sight; what it has begun there goes on.
+    #[error("{0}")]
+    Unreachable(String),
     /// Nothing was touched, because of this.
     #[error("{0}")]
     Refused(String),
@@ -48,7 +51,7 @@ impl Error {
         match self {
             Self::Usage(_) => ExitStatus::Usage,
             Self::NothingMatched { .. } | Self::NoRoll { .. } => ExitStatus::NothingMatched,
-            Self::Systemd { .. } => ExitStatus::Systemd,
+            Self::Systemd { .. } | Self::Unreachable(_) => ExitStatus::Systemd,
             Self::Refused(_) => ExitStatus::Refused,
         }
     }

@@ -14,7 +14,7 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::OpenOptionsExt;
 
 use rustix::fs::OFlags;
-use rustix::process::{Signal as Number, getpgrp, getpid, kill_process};
+use rustix::process::{Signal as Number, getpgrp, getpid, getsid, kill_process};
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcgetpgrp, tcsetattr};
 use tokio::net::unix::pipe::Receiver;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -104,6 +104,10 @@ impl Keys {
     }
 
     fn stand_still(&mut self) {
+        // Beneath no shell (ssh, a unit) nobody could let us go on.
+        if getsid(None).is_ok_and(|session| session == getpid()) {
+            return;
+        }
         self.give_back();
         let _ = kill_process(getpid(), Number::STOP);
         self.take_terminal();

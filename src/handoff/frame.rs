@@ -34,7 +34,7 @@ const IS_FRESH: u16 = 1;
 /// One message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Frame<'a> {
-    /// The first word on a link, by the one who was called.
+    /// The first word on a link, by the one who was called; and by a caller, before it asks.
     Hello(Hello),
     /// Connections, whose descriptors come with the message.
     Conns {
@@ -50,14 +50,14 @@ pub enum Frame<'a> {
         /// How many of its connections are taken: the first ones.
         taken: u16,
     },
-    /// The one who called would rather be given connections.
+    /// The one who called asks for connections.
     Pull {
         /// At most so many.
         wanted: u16,
     },
 }
 
-/// Who it is that was called.
+/// Who it is at this end of a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Hello {
     /// The same for all that accept from the same sockets.

@@ -191,6 +191,12 @@ impl<C: Cargo> Giver<C> {
         Some(Sending { link: *id, seq, batch: self.waiting.drain(..size).collect() })
     }
 
+    /// As much of what nobody will take as goes into one message: for whoever keeps it till later.
+    pub fn stranded_batch(&mut self) -> Vec<C> {
+        let size = if self.has_takers() { 0 } else { self.fitting(self.max_batch) };
+        self.waiting.drain(..size).collect()
+    }
+
     /// How many of the first `size` that wait go into one message.
     fn fitting(&self, size: usize) -> usize {
         let mut left = MAX_PAYLOAD;

@@ -9,6 +9,12 @@
 //!       ▲         │ ◄──────────────────────── ACK 1 k ─┘
 //!       │         ├─► first k: given, our duplicate is closed
 //!       └─────────┴─  the rest; and all that is not acknowledged when the link ends
+//!
+//!  newcomer (just ready)                           sibling
+//!    connect ───────────────────────────────────────► accept: the same user?
+//!    the same group? its share? ◄──────────── HELLO ─ group, connections, room
+//!    HELLO, PULL n ─────────────────────────────────► the same group? up to n of those at rest are
+//!                                                     given on this link, as above
 //! ```
 //!
 //! At every moment one process owns a connection:
@@ -20,10 +26,12 @@
 
 mod frame;
 mod giver;
+mod share;
 mod taker;
 
 pub use frame::{Conn, Frame, Hello, Malformed, Record};
 pub use giver::{Cargo, Fault, Giver, Sending};
+pub use share::{may_go, shares};
 pub use taker::{OutOfOrder, Taker};
 
 /// The most connections in a message. (The kernel takes up to 253 descriptors; more than 64 were

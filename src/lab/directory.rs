@@ -39,8 +39,11 @@ pub(super) fn make() -> Result<TempDir, LabError> {
         fs::create_dir(&path).map_err(LabError::io("make", &path))?;
         set_mode(&path, mode)?;
     }
+    let bus = dir.path().join("bus.conf");
+    write(&bus, include_str!("units/bus.conf"))?;
     for (unit, text) in UNITS {
         let text = text.replace("@LOG@", &log.to_string_lossy());
+        let text = text.replace("@BUS@", &bus.to_string_lossy());
         write(&dir.path().join("config/systemd/user").join(unit), &text)?;
     }
     Ok(dir)

@@ -42,6 +42,8 @@ pub struct Loyal {
 pub struct LoyalReport {
     /// Requests that were answered as they should be.
     pub answered: u64,
+    /// Answers that were another's, or had a wrong byte; each is a failure, too.
+    pub wrong: u64,
     /// Each failure ended its client.
     pub failures: Vec<String>,
 }
@@ -102,6 +104,7 @@ impl Loyal {
 struct Counts {
     begun: AtomicUsize,
     answered: AtomicU64,
+    wrong: AtomicU64,
 }
 
 /// A crowd at work; dropping it ends the connections.
@@ -122,7 +125,11 @@ impl LoyalRunning {
     pub fn stop_and_wait(self) -> LoyalReport {
         self.stop.send_replace(true);
         match self.failures.blocking_recv() {
-            Ok(failures) => LoyalReport { answered: self.counts.answered.load(Relaxed), failures },
+            Ok(failures) => LoyalReport {
+                answered: self.counts.answered.load(Relaxed),
+                wrong: self.counts.wrong.load(Relaxed),
+                failures,
+            },
             Err(_) => panic!("the thread of the loyal clients has panicked"),
         }
     }
@@ -212,8 +219,7 @@ impl Client<'_> {
         let send = async { write.write_all(all.as_bytes()).await.map_err(|it| it.to_string()) };
         let hear = async {
             for content in &contents {
-                hear(read, content).await?;
-                counts.answered.fetch_add(1, Relaxed);
+                hear(read, content, counts).await?;
             }
             Ok(())
         };
@@ -221,14 +227,16 @@ impl Client<'_> {
     }
 
     async fn hear(&mut self, content: &str) -> Result<(), String> {
-        hear(&mut self.read, content).await?;
-        self.counts.answered.fetch_add(1, Relaxed);
-        Ok(())
+        hear(&mut self.read, content, self.counts).await
     }
 }
 
 /// Reads one answer, which must have this content.
-async fn hear(read: &mut BufReader<OwnedReadHalf>, content: &str) -> Result<(), String> {
+async fn hear(
+    read: &mut BufReader<OwnedReadHalf>,
+    content: &str,
+    counts: &Counts,
+) -> Result<(), String> {
     let answer = timeout(PATIENCE, read_answer(read)).await;
     let (head, found) = answer
         .map_err(|_| format!("no answer to {content:?} in {PATIENCE:?}"))?
@@ -236,10 +244,12 @@ async fn hear(read: &mut BufReader<OwnedReadHalf>, content: &str) -> Result<(), 
     if !head.starts_with("HTTP/1.1 200 ") || head.contains("connection: close") {
         return Err(format!("{content:?} was answered {head:?}"));
     }
-    match found == content.as_bytes() {
-        true => Ok(()),
-        false => Err(format!("{content:?} came back as {:?}", String::from_utf8_lossy(&found))),
+    if found != content.as_bytes() {
+        counts.wrong.fetch_add(1, Relaxed);
+        return Err(format!("{content:?} came back as {:?}", String::from_utf8_lossy(&found)));
     }
+    counts.answered.fetch_add(1, Relaxed);
+    Ok(())
 }
 
 async fn read_answer(read: &mut BufReader<OwnedReadHalf>) -> io::Result<(String, Vec<u8>)> {

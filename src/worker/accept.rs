@@ -6,18 +6,21 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::net::TcpListener as StdTcp;
-use std::os::unix::net::UnixListener as StdUnix;
+use std::net::{SocketAddr, TcpStream as StdTcp};
+use std::os::unix::net::UnixStream as StdUnix;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use rustix::io::{Errno, ioctl_fionbio};
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
-use tokio::net::{TcpListener, UnixListener};
+use rustix::net::{SocketFlags, acceptfrom_with};
+use tokio::io::Interest;
+use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinSet;
 
+use super::board::Board;
 use super::connections::{Connections, Phase};
 use super::handoff::Adopted;
 use super::inherit::Socket;
@@ -32,9 +35,11 @@ const BACK_OFF: Duration = Duration::from_millis(100);
 
 /// A listening socket, ready to accept from.
 #[derive(Debug)]
-pub(crate) enum Listener {
-    Tcp(TcpListener),
-    Unix(UnixListener),
+pub(crate) struct Listener {
+    /// It is watched as any stream is. tokio's own listeners do not tell that somebody has come
+    /// before they have accepted, and then it is too late to leave that to others.
+    socket: UnixStream,
+    is_tcp: bool,
 }
 
 impl Listener {
@@ -47,24 +52,24 @@ impl Listener {
         tracing::debug!("accepting from {name}");
         ioctl_fionbio(&fd, true)?;
         set_socket_timeout(&fd, Timeout::Recv, Some(ACCEPT_LIMIT))?;
-        Ok(match is_tcp {
-            true => Self::Tcp(TcpListener::from_std(StdTcp::from(fd))?),
-            false => Self::Unix(UnixListener::from_std(StdUnix::from(fd))?),
-        })
+        let socket = UnixStream::from_std(StdUnix::from(fd))?;
+        Ok(Self { socket, is_tcp })
     }
 
-    fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(Stream, Peer)>> {
-        match self {
-            Self::Tcp(tcp) => {
-                ioctl_fionbio(tcp, true)?;
-                let accepted = tcp.poll_accept(cx);
-                accepted.map_ok(|(client, peer)| (Stream::Tcp(client), Peer::Tcp(peer)))
-            }
-            Self::Unix(unix) => {
-                ioctl_fionbio(unix, true)?;
-                unix.poll_accept(cx).map_ok(|(client, _)| (Stream::Unix(client), Peer::Unix))
-            }
+    /// Whoever has come; an error of kind `WouldBlock` when a sibling was faster.
+    fn accept(&self) -> io::Result<(Stream, Peer)> {
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        let (client, from) = self.socket.try_io(Interest::READABLE, || {
+            ioctl_fionbio(&self.socket, true)?;
+            Ok(acceptfrom_with(&self.socket, flags)?)
+        })?;
+        if !self.is_tcp {
+            let client = UnixStream::from_std(StdUnix::from(client))?;
+            return Ok((Stream::Unix(client), Peer::Unix));
         }
+        let from = from.and_then(|from| SocketAddr::try_from(from).ok());
+        let from = from.ok_or_else(|| io::Error::from(Errno::CONNABORTED))?;
+        Ok((Stream::Tcp(TcpStream::from_std(StdTcp::from(client))?), Peer::Tcp(from)))
     }
 }
 
@@ -96,12 +101,11 @@ impl<F> Doorway<F> {
         tokio::spawn(connection::serve(stream, app, entry));
     }
 
-    /// Takes in what a sibling has handed over.
+    /// Takes in what somebody else had before.
     pub(crate) fn adopt<A: App>(&self, adopted: Adopted, place: OwnedSemaphorePermit)
     where
         F: Fn(&Peer) -> A,
     {
-        self.connections.metrics.adopted.inc();
         // One that is gone knows its peer no more.
         let Ok(peer) = adopted.stream.peer() else { return };
         let (app, entry) = (self.app_for(&peer), self.connections.open(place));
@@ -114,17 +118,35 @@ impl<F> Doorway<F> {
 pub(crate) fn start<A: App>(
     listeners: Vec<Listener>,
     doorway: Arc<Doorway<impl Fn(&Peer) -> A + Send + 'static>>,
+    board: Option<Board>,
 ) -> JoinSet<()> {
-    [accept(listeners, doorway)].into_iter().collect()
+    [accept(listeners, doorway, board)].into_iter().collect()
 }
 
-async fn accept<A: App>(mut listeners: Vec<Listener>, doorway: Arc<Doorway<impl Fn(&Peer) -> A>>) {
+async fn accept<A: App>(
+    mut listeners: Vec<Listener>,
+    doorway: Arc<Doorway<impl Fn(&Peer) -> A>>,
+    mut board: Option<Board>,
+) {
     let connections = &doorway.connections;
     while connections.phase() == Phase::Serving {
         // A place first: at the limit, clients are left in the queue for the siblings.
         let Ok(place) = connections.room.clone().acquire_owned().await else { return };
-        match poll_fn(|cx| poll_any(&listeners, cx)).await {
-            Ok((stream, peer)) => doorway.enter(stream, peer, place),
+        let at = poll_fn(|cx| poll_any(&listeners, cx)).await;
+        let was_in_vain = match &mut board {
+            Some(board) => {
+                let accepted = connections.metrics.accepted.get();
+                board.let_others_go_first(connections.count(), accepted).await
+            }
+            None => false,
+        };
+        match listeners[at].accept() {
+            Ok((stream, peer)) => {
+                if let Some(board) = board.as_mut().filter(|_| was_in_vain) {
+                    board.give_up_for_a_while();
+                }
+                doorway.enter(stream, peer, place);
+            }
             Err(error) => bear(&error).await,
         }
         // Nobody goes first twice in a row.
@@ -132,15 +154,18 @@ async fn accept<A: App>(mut listeners: Vec<Listener>, doorway: Arc<Doorway<impl 
     }
 }
 
-fn poll_any(listeners: &[Listener], cx: &mut Context<'_>) -> Poll<io::Result<(Stream, Peer)>> {
-    let mut polled = listeners.iter().map(|listener| listener.poll_accept(cx));
-    polled.find(Poll::is_ready).unwrap_or(Poll::Pending)
+/// At which of them somebody has come; what is wrong with one shows when it is accepted from.
+fn poll_any(listeners: &[Listener], cx: &mut Context<'_>) -> Poll<usize> {
+    let is_ready = |it: &Listener| it.socket.poll_read_ready(cx).is_ready();
+    listeners.iter().position(is_ready).map_or(Poll::Pending, Poll::Ready)
 }
 
-/// A client that went before it was accepted is nothing; anything else, such as being out of
+/// A client that went before it was accepted, or to a sibling, is nothing; anything else, such as being out of
 /// descriptors or memory, is worth a line and a pause.
 async fn bear(error: &io::Error) {
     match Errno::from_io_error(error) {
+        // As tokio says it.
+        None if error.kind() == io::ErrorKind::WouldBlock => {}
         Some(Errno::CONNABORTED | Errno::INTR | Errno::PROTO | Errno::PERM) => {}
         _ => {
             tracing::warn!("cannot accept, trying again in {BACK_OFF:?}: {error}");

@@ -33,9 +33,14 @@ pub struct Config {
     pub admin: Option<Address>,
     /// What to bind when systemd passed no socket (`WORKER_LISTEN`).
     pub listen: Option<Address>,
-    /// Whether connections move to a sibling after SIGTERM, and are taken from siblings
-    /// (`WORKER_HANDOFF`, default true; never without `$RUNTIME_DIRECTORY`).
+    /// Whether connections move to a sibling after SIGTERM or, if there is none, wait in systemd for
+    /// the next run of the unit; and whether those of siblings are taken (`WORKER_HANDOFF`, default
+    /// true; never without `$RUNTIME_DIRECTORY`).
     pub handoff: bool,
+    /// Whether siblings have as many connections each: one that has just started asks for its share,
+    /// and is given it, and those with fewer accept first (`WORKER_BALANCE`, default true; never
+    /// without [`Config::handoff`]).
+    pub balance: bool,
     /// Threads of the runtime that [`super::Worker::run`] builds (`WORKER_THREADS`, default 1).
     pub threads: usize,
     /// The name of this instance (`WORKER_INSTANCE`; units set it to `%i`).
@@ -57,6 +62,7 @@ impl Default for Config {
             admin: None,
             listen: None,
             handoff: true,
+            balance: true,
             threads: 1,
             instance: "-".to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -80,6 +86,7 @@ impl Config {
         set_span(&mut config.header_timeout, "WORKER_HEADER_TIMEOUT")?;
         set(&mut config.max_connections, "WORKER_MAX_CONNECTIONS")?;
         env::set_switch(&mut config.handoff, "WORKER_HANDOFF")?;
+        env::set_switch(&mut config.balance, "WORKER_BALANCE")?;
         set(&mut config.threads, "WORKER_THREADS")?;
         set(&mut config.instance, "WORKER_INSTANCE")?;
         set(&mut config.version, "WORKER_VERSION")?;

@@ -9,7 +9,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, fence};
+use std::sync::atomic::{AtomicU8, AtomicU64, fence};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -18,6 +18,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
+use super::board::OwnSlot;
 use super::handoff::Parcel;
 use super::identity::Identity;
 use super::metrics::Metrics;
@@ -36,6 +37,17 @@ pub(crate) enum Phase {
     LingerOver,
     /// Whatever is left is refused or cut.
     Deadline,
+}
+
+/// Whether connections at rest leave for somebody else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+enum Moving {
+    /// They are served to their end.
+    No,
+    /// They are served as ever, for they will leave later.
+    Soon,
+    Now,
 }
 
 /// How the app is that the worker fronts; one inside the worker is always up.
@@ -65,9 +77,8 @@ pub(crate) struct Connections {
     pub(crate) room: Arc<Semaphore>,
     pub(crate) epoch: Instant,
     phase: AtomicU8,
-    /// Connections at rest go to siblings.
-    is_moving: AtomicBool,
-    /// Where they are put for that.
+    moving: AtomicU8,
+    /// Where connections are put that move.
     outbox: OnceLock<UnboundedSender<Parcel>>,
     drain_timeout: Duration,
     drain_end: OnceLock<Instant>,
@@ -75,6 +86,8 @@ pub(crate) struct Connections {
     bytes_moved: AtomicU64,
     last_id: AtomicU64,
     open: Mutex<HashMap<u64, Arc<Track>>>,
+    /// Where siblings see how many there are.
+    slot: Mutex<Option<OwnSlot>>,
     emptied: Notify,
 }
 
@@ -93,13 +106,14 @@ impl Connections {
             epoch: Instant::now(),
             drain_timeout: config.drain_timeout,
             drain_end: OnceLock::new(),
-            is_moving: AtomicBool::new(false),
+            moving: AtomicU8::new(Moving::No as u8),
             outbox: OnceLock::new(),
             phase: AtomicU8::new(Phase::Serving as u8),
             app: AtomicU8::new(AppState::Up as u8),
             bytes_moved: AtomicU64::new(0),
             last_id: AtomicU64::new(0),
             open: Mutex::default(),
+            slot: Mutex::default(),
             emptied: Notify::new(),
         })
     }
@@ -136,22 +150,57 @@ impl Connections {
         self.app.store(state as u8, Relaxed);
     }
 
-    /// From the start of the drain on, connections at rest are put into `outbox`.
-    pub(crate) fn start_moving(&self, outbox: UnboundedSender<Parcel>) {
+    /// Connections will be put into `outbox`, once they start to move.
+    pub(crate) fn expect_to_move(&self, outbox: UnboundedSender<Parcel>) {
         if self.outbox.set(outbox).is_ok() {
-            self.is_moving.store(true, SeqCst);
+            self.moving.store(Moving::Soon as u8, SeqCst);
         }
+    }
+
+    /// From here on connections at rest are put into the outbox.
+    pub(crate) fn start_moving(&self) {
+        self.moving.store(Moving::Now as u8, SeqCst);
+        self.lock().values().for_each(|track| track.wake());
     }
 
     /// Nobody takes them any more: they are served here, to their end.
     pub(crate) fn stop_moving(&self) {
-        if self.is_moving.swap(false, SeqCst) {
+        if self.moving.swap(Moving::No as u8, SeqCst) != Moving::No as u8 {
             self.lock().values().for_each(|track| track.wake());
         }
     }
 
+    /// Has up to `most` connections go into `outbox`: those first that are at rest.
+    pub(crate) fn call(&self, most: usize, outbox: &UnboundedSender<Parcel>) {
+        let open = self.lock();
+        let movable = open.values().filter(|track| track.is_movable());
+        let (first, then): (Vec<_>, Vec<_>) = movable.partition(|track| track.is_at_rest());
+        let called = first.into_iter().chain(then).take(most);
+        called.for_each(|track| track.call(outbox.clone()));
+    }
+
     pub(crate) fn is_moving(&self) -> bool {
-        self.is_moving.load(Relaxed)
+        self.moving.load(Relaxed) == Moving::Now as u8
+    }
+
+    /// Whether clients may go on using their connections, whoever serves them.
+    pub(crate) fn are_kept(&self) -> bool {
+        self.phase() == Phase::Serving || self.moving.load(Relaxed) != Moving::No as u8
+    }
+
+    /// The connections that could not move just now, with the number of the request they are at.
+    pub(crate) fn in_hand(&self) -> Vec<(u64, u64)> {
+        let open = self.lock();
+        let in_hand = open.values().filter(|track| track.is_in_hand());
+        in_hand.map(|track| (track.id, track.begun())).collect()
+    }
+
+    /// Whether one of these is still open, and at the same request.
+    pub(crate) fn has_still_in_hand(&self, in_hand: &[(u64, u64)]) -> bool {
+        let open = self.lock();
+        in_hand.iter().any(|(id, begun)| {
+            open.get(id).is_some_and(|track| track.is_in_hand() && track.begun() == *begun)
+        })
     }
 
     pub(crate) fn outbox(&self) -> Option<&UnboundedSender<Parcel>> {
@@ -192,7 +241,9 @@ impl Connections {
     pub(crate) fn open(self: &Arc<Self>, place: OwnedSemaphorePermit) -> Entry {
         let id = self.last_id.fetch_add(1, Relaxed) + 1;
         let track = Arc::new(Track::new(id, self.clone()));
-        self.lock().insert(id, track.clone());
+        let mut open = self.lock();
+        open.insert(id, track.clone());
+        self.show(open.len());
         Entry { track, _place: place }
     }
 
@@ -205,6 +256,22 @@ impl Connections {
             }
             emptied.await;
         }
+    }
+
+    /// From now on, siblings see how many connections there are; with `None` no longer.
+    pub(crate) fn show_on(&self, slot: Option<OwnSlot>) {
+        *self.lock_slot() = slot;
+    }
+
+    fn show(&self, count: usize) {
+        if let Some(slot) = &*self.lock_slot() {
+            slot.note(count, self.metrics.accepted.get());
+        }
+    }
+
+    /// As [`Connections::lock`].
+    fn lock_slot(&self) -> MutexGuard<'_, Option<OwnSlot>> {
+        self.slot.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
     pub(crate) fn count(&self) -> usize {
@@ -257,6 +324,7 @@ impl Drop for Entry {
         }
         let mut open = all.lock();
         open.remove(&self.track.id);
+        all.show(open.len());
         if open.is_empty() {
             all.emptied.notify_waiters();
         }

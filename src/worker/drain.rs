@@ -26,6 +26,8 @@ pub struct Outcome {
     pub drained: u64,
     /// Those of them that a sibling has taken over.
     pub moved: u64,
+    /// Those of them that were left with systemd for the next run of the unit.
+    pub parked: u64,
     /// Those of them that were closed idle when the linger time was over.
     pub lingered: u64,
     /// Connections on which bytes arrived after we had closed them.
@@ -109,21 +111,23 @@ fn outcome(connections: &Connections) -> Outcome {
     let outcome = Outcome {
         drained: metrics.drained.get(),
         moved: metrics.moved.get(),
+        parked: metrics.parked.get(),
         lingered: metrics.lingered.get(),
         lost: metrics.lost.get(),
         cut: metrics.cut.get(),
         going_away: metrics.going_away.get(),
     };
-    let Outcome { drained, moved, lingered, lost, cut, going_away } = outcome;
+    let Outcome { drained, moved, parked, lingered, lost, cut, going_away } = outcome;
     tracing::info!(
         drained,
         moved,
+        parked,
         lingered,
         lost,
         cut,
         going_away,
         "drained {drained} connections: {lingered} lingered, {lost} lost, {cut} requests cut, \
-         {going_away} WebSockets closed, {moved} moved"
+         {going_away} WebSockets closed, {moved} moved, {parked} parked"
     );
     outcome
 }

@@ -25,6 +25,7 @@ const GOAWAY_LIMIT: Duration = Duration::from_secs(5);
 pub(crate) async fn serve<A: App>(mut io: Io, service: Tracked<A>, mut limits: Limits) {
     let track = service.track.clone();
     io.leave_http1();
+    track.note_unmovable();
     let http = Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(io), service);
     let mut http = pin!(http);
     let mut leaving = Leaving::No;

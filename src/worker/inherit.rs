@@ -1,15 +1,17 @@
-//! The sockets to accept from: those that systemd passed, or one bound for trying it out.
+//! The sockets to accept from: those that systemd passed, or one bound for trying it out; and what
+//! the unit's last run left.
 
 use std::env;
 use std::fs;
 use std::io;
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixListener;
+use std::os::unix::net::{UnixDatagram, UnixListener};
 
 use listenfd::ListenFd;
 use rustix::net::sockopt;
 
+use super::handoff::{self, Left};
 use super::{Address, Error};
 
 /// One listening socket and the name its socket unit gave it.
@@ -20,33 +22,53 @@ pub(crate) struct Socket {
     pub(crate) is_tcp: bool,
 }
 
-/// Every socket that systemd passed, each checked; or the one at `listen` when there are none.
-pub(crate) fn sockets(listen: Option<&Address>) -> Result<Vec<Socket>, Error> {
-    let inherited = inherited()?;
-    match (inherited.len(), listen) {
-        (0, None) => Err(Error::NoSocket),
-        (0, Some(address)) => Ok(vec![bind(address)?]),
-        (_, None) => Ok(inherited),
-        (passed, Some(address)) => Err(Error::BothSockets(address.clone(), passed)),
+/// What systemd passed.
+#[derive(Debug, Default)]
+pub(crate) struct Inherited {
+    /// From the socket unit.
+    pub(crate) sockets: Vec<Socket>,
+    /// From the store of the unit: what its last run left there.
+    pub(crate) lockers: Vec<Left>,
+}
+
+/// All that systemd passed, each checked; the socket at `listen` when there was none.
+pub(crate) fn inherited(listen: Option<&Address>) -> Result<Inherited, Error> {
+    let mut inherited = passed()?;
+    match (inherited.sockets.len(), listen) {
+        (0, None) => return Err(Error::NoSocket),
+        (0, Some(address)) => inherited.sockets.push(bind(address)?),
+        (_, None) => {}
+        (passed, Some(address)) => return Err(Error::BothSockets(address.clone(), passed)),
     }
+    Ok(inherited)
 }
 
 /// Takes all descriptors, not just the first: listenfd makes close-on-exec only what is taken.
-fn inherited() -> Result<Vec<Socket>, Error> {
+fn passed() -> Result<Inherited, Error> {
     check_count()?;
     let names = env::var("LISTEN_FDNAMES").unwrap_or_default();
     let mut names = names.split(':').map(str::to_owned);
     let mut passed = ListenFd::from_env();
-    (0..passed.len())
-        .map(|index| {
-            let name = names.next().filter(|name| !name.is_empty());
-            let name = name.unwrap_or_else(|| "unnamed".to_owned());
-            let bad = |why: String| Error::Inherited { fd: index + 3, name: name.clone(), why };
-            let (fd, is_tcp) = take(&mut passed, index).map_err(bad)?;
-            check_listening(&fd).map_err(bad)?;
-            Ok(Socket { name, fd, is_tcp })
-        })
-        .collect()
+    let mut inherited = Inherited::default();
+    for index in 0..passed.len() {
+        let name = names.next().filter(|name| !name.is_empty());
+        let name = name.unwrap_or_else(|| "unnamed".to_owned());
+        let bad = |why: String| Error::Inherited { fd: index + 3, name: name.clone(), why };
+        if handoff::is_locker(&name) {
+            let socket = take_locker(&mut passed, index).map_err(bad)?;
+            inherited.lockers.push(Left { name, socket });
+            continue;
+        }
+        let (fd, is_tcp) = take(&mut passed, index).map_err(bad)?;
+        check_listening(&fd).map_err(bad)?;
+        inherited.sockets.push(Socket { name, fd, is_tcp });
+    }
+    Ok(inherited)
+}
+
+fn take_locker(passed: &mut ListenFd, index: usize) -> Result<UnixDatagram, String> {
+    let taken = passed.take_unix_datagram(index).ok().flatten();
+    taken.ok_or_else(|| "is not one of ours, as its name says (rename it)".to_owned())
 }
 
 /// listenfd allocates what `LISTEN_FDS` says, so it must not say nonsense.

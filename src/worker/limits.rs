@@ -109,12 +109,14 @@ impl Limits {
             let now = Instant::now();
             let is_due = due <= now;
             match state {
+                // Armed for something earlier. It is not asked yet what has moved: that would be
+                // forgotten by the time that counts.
+                _ if !is_due => {}
+                State::Head => return Poll::Ready(Verdict::SlowHead),
                 // A big response can be with hyper as a whole and take long to get out.
                 State::Busy if self.track.in_flight() > 0 || self.track.take_moving() => {}
-                State::Head if is_due => return Poll::Ready(Verdict::SlowHead),
-                State::Busy if is_due => return Poll::Ready(Verdict::Stuck),
-                _ if is_due => return Poll::Ready(Verdict::Idle),
-                _ => {}
+                State::Busy => return Poll::Ready(Verdict::Stuck),
+                _ => return Poll::Ready(Verdict::Idle),
             }
             let next = if is_due { now + self.track.all.idle_timeout } else { due };
             timer.as_mut().reset(next.max(now + TIMER_GRAIN));

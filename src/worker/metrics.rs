@@ -35,8 +35,14 @@ pub(crate) struct Metrics {
     pub(crate) accepted: Counter,
     /// Connections that siblings gave us.
     pub(crate) adopted: Counter,
-    /// Connections that we gave to siblings.
+    /// Connections that we gave to siblings in the drain.
     pub(crate) moved: Counter,
+    /// Connections that we gave to siblings that had just started, and fewer.
+    pub(crate) balanced: Counter,
+    /// Connections that the unit's last run left with systemd.
+    pub(crate) resumed: Counter,
+    /// Connections that we left with systemd for the unit's next run.
+    pub(crate) parked: Counter,
     /// Connections that were served to their end after SIGTERM.
     pub(crate) drained: Counter,
     /// Connections that were closed idle when the linger time was over.
@@ -66,8 +72,14 @@ impl Metrics {
             counter
         };
         let accepted = counter("accepted", "Connections accepted");
-        let adopted = counter("adopted", "Connections that a draining sibling handed over");
+        let adopted = counter("adopted", "Connections that siblings handed over to this one");
         let moved = counter("moved", "Connections handed over to a sibling after SIGTERM");
+        let help = "Connections handed over to a sibling that had just started, and fewer";
+        let balanced = counter("balanced", help);
+        let help = "Connections that the last run of the unit left with systemd";
+        let resumed = counter("resumed", help);
+        let help = "Connections left with systemd for the next run of the unit";
+        let parked = counter("parked", help);
         let drained = counter("drained", "Connections served to their end after SIGTERM");
         let lingered = counter("lingered", "Connections closed idle at the end of the linger time");
         let lost = counter("lost", "Connections closed by us on which bytes arrived too late");
@@ -95,6 +107,9 @@ impl Metrics {
             accepted,
             adopted,
             moved,
+            balanced,
+            resumed,
+            parked,
             drained,
             lingered,
             lost,

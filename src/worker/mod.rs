@@ -28,6 +28,7 @@ mod accept;
 mod address;
 mod admin;
 pub mod app;
+mod board;
 mod config;
 mod connection;
 mod connections;
@@ -76,10 +77,12 @@ pub use identity::About;
 
 use accept::{Doorway, Listener};
 use admin::Admin;
+use board::{Board, OwnSlot};
 use connections::Phase;
 pub(crate) use connections::{AppState, Connections};
 pub(crate) use drain::Signals;
-use handoff::{Place, Taking};
+use handoff::{Fetching, Place, Takers, Taking};
+use inherit::Inherited;
 pub(crate) use inherit::Socket;
 pub(crate) use stream::{Peer, Stream};
 
@@ -137,7 +140,7 @@ pub fn finish(result: Result<Outcome, Error>) -> ExitCode {
 #[derive(Debug)]
 pub struct Worker {
     config: Config,
-    sockets: Vec<Socket>,
+    inherited: Inherited,
     connections: Arc<Connections>,
 }
 
@@ -150,10 +153,10 @@ impl Worker {
     ///
     /// No socket, a socket that is not a listening stream socket, or an address in use.
     pub fn new(config: Config) -> Result<Self, Error> {
-        let sockets = inherit::sockets(config.listen.as_ref())?;
+        let inherited = inherit::inherited(config.listen.as_ref())?;
         files::make_room(config.max_connections);
         let connections = Connections::new(&config);
-        Ok(Self { config, sockets, connections })
+        Ok(Self { config, inherited, connections })
     }
 
     /// Who this worker is and what it has done so far, for an app that wants to show it.
@@ -199,24 +202,18 @@ impl Worker {
     }
 
     /// Sets up all that can go wrong before READY.
-    pub(crate) fn open(mut self) -> Result<Opened, Error> {
-        let sockets = std::mem::take(&mut self.sockets);
-        self.open_on(sockets)
+    pub(crate) fn open(self) -> Result<Opened, Error> {
+        let Self { config, inherited: Inherited { sockets, lockers }, connections } = self;
+        let fetching = Fetching::new(lockers, &sockets);
+        Opened::new(config, connections, sockets, fetching)
     }
 
     /// As [`Worker::open`], but leaves the sockets to somebody else.
-    pub(crate) fn open_without_sockets(mut self) -> Result<(Opened, Vec<Socket>), Error> {
-        let sockets = std::mem::take(&mut self.sockets);
-        Ok((self.open_on(Vec::new())?, sockets))
-    }
-
-    fn open_on(self, sockets: Vec<Socket>) -> Result<Opened, Error> {
-        let Self { config, connections, .. } = self;
-        let signals = Signals::new()?;
-        let place = Place::of(&config, &sockets);
-        let listeners = Listener::all(sockets)?;
-        let admin = Admin::open(&config, &connections)?;
-        Ok(Opened { config, connections, signals, listeners, place, admin })
+    pub(crate) fn open_without_sockets(self) -> Result<(Opened, Vec<Socket>), Error> {
+        let Self { config, inherited: Inherited { sockets, lockers }, connections } = self;
+        Fetching::new(lockers, &[]).discard();
+        let opened = Opened::new(config, connections, Vec::new(), Fetching::default())?;
+        Ok((opened, sockets))
     }
 }
 
@@ -228,18 +225,39 @@ pub(crate) struct Opened {
     pub(crate) signals: Signals,
     listeners: Vec<Listener>,
     place: Option<Place>,
+    fetching: Fetching,
     admin: Admin,
 }
 
 impl Opened {
-    /// Accepts, each client being served by what `app_for` makes for it, and says READY.
+    fn new(
+        config: Config,
+        connections: Arc<Connections>,
+        sockets: Vec<Socket>,
+        fetching: Fetching,
+    ) -> Result<Self, Error> {
+        let signals = Signals::new()?;
+        let place = Place::of(&config, &sockets);
+        let listeners = Listener::all(sockets)?;
+        let admin = Admin::open(&config, &connections)?;
+        Ok(Self { config, connections, signals, listeners, place, fetching, admin })
+    }
+
+    /// Goes on where the unit's last run left off, accepts, each client being served by what `app_for`
+    /// makes for it, and says READY.
     pub(crate) fn serve<A: App>(
         mut self,
         app_for: impl Fn(&Peer) -> A + Send + 'static,
     ) -> Serving {
         let listeners = std::mem::take(&mut self.listeners);
         let doorway = Doorway::new(app_for, &self.connections);
-        let accepting = accept::start(listeners, doorway.clone());
+        let fetching = std::mem::take(&mut self.fetching);
+        fetching.fetch(&self.connections, |adopted, place| doorway.adopt(adopted, place));
+        let board = self.place.as_ref().filter(|place| place.balances()).map(|place| {
+            self.connections.show_on(OwnSlot::open(place));
+            Board::new(place)
+        });
+        let accepting = accept::start(listeners, doorway.clone(), board);
         let adopt = move |adopted, place| doorway.adopt(adopted, place);
         let open = |place| Taking::open(place, &self.connections, adopt);
         let taking = self.place.as_ref().map(open).unwrap_or_default();
@@ -251,9 +269,10 @@ impl Opened {
         self.ready(JoinSet::new(), Taking::default())
     }
 
-    fn ready(self, accepting: JoinSet<()>, taking: Taking) -> Serving {
+    fn ready(self, accepting: JoinSet<()>, mut taking: Taking) -> Serving {
         let Self { config, connections, signals, place, admin, .. } = self;
         let _herald = notify::ready(&connections);
+        taking.ask();
         Serving { config, connections, signals, accepting, place, taking, _herald, _admin: admin }
     }
 }
@@ -272,12 +291,13 @@ pub(crate) struct Serving {
 }
 
 impl Serving {
-    /// Accepts no more, moves connections to siblings, and serves what stays to its end or to the
-    /// deadline.
+    /// Accepts no more, moves connections to siblings or leaves them to the next run, and serves what
+    /// stays to its end or to the deadline.
     pub(crate) async fn drain(&mut self) -> Outcome {
+        self.connections.show_on(None);
         // Nobody's sibling any more; but clients are served as ever until it is known who takes them.
         self.taking.stop().await;
-        let giving = self.find_siblings().await;
+        let giving = self.find_takers().await;
         self.connections.advance(Phase::Draining);
         // Waited for: with several threads a client may just be on its way in.
         self.accepting.shutdown().await;
@@ -289,14 +309,11 @@ impl Serving {
         outcome
     }
 
-    async fn find_siblings(&self) -> JoinSet<()> {
+    async fn find_takers(&self) -> JoinSet<()> {
         let Some(place) = &self.place else { return JoinSet::new() };
-        let siblings = handoff::greet(place).await;
-        if siblings.is_empty() {
-            return JoinSet::new();
-        }
+        let Some(takers) = Takers::find(place).await else { return JoinSet::new() };
         let (outbox, parcels) = mpsc::unbounded_channel();
-        self.connections.start_moving(outbox);
-        handoff::give(siblings, parcels, &self.connections)
+        self.connections.expect_to_move(outbox);
+        handoff::give(takers, parcels, &self.connections)
     }
 }

@@ -3,7 +3,10 @@
 //! The watchdog is fed by the runtime that serves, so that a stuck runtime is noticed; but it never
 //! waits for systemd, whose queue is full while it reloads: a thread beside it does.
 
+use std::env;
 use std::io;
+use std::os::fd::BorrowedFd;
+use std::os::unix::net::UnixDatagram;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +16,7 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::Outcome;
 use super::connections::{AppState, Connections, Phase};
+use super::handoff;
 
 /// How often the status is looked at, and sent when it has changed.
 const STATUS_INTERVAL: Duration = Duration::from_secs(1);
@@ -52,8 +56,11 @@ pub(crate) fn stopping(connections: &Connections) -> impl Future<Output = ()> + 
 
 /// What became of the connections, as the last word.
 pub(crate) async fn gone(outcome: &Outcome) {
-    let Outcome { moved, lingered, going_away, lost, .. } = outcome;
+    let Outcome { moved, parked, lingered, going_away, lost, .. } = outcome;
     let mut text = format!("STATUS=moved {moved}, ");
+    if *parked > 0 {
+        text.push_str(&format!("parked {parked}, "));
+    }
     if *lingered > 0 {
         text.push_str(&format!("closed {lingered} idle, "));
     }
@@ -67,6 +74,20 @@ pub(crate) async fn gone(outcome: &Outcome) {
 /// Tells systemd something before there is anybody to serve.
 pub(crate) fn say(text: &str) {
     send_now(&[NotifyState::Custom(text)]);
+}
+
+/// Gives systemd a descriptor to keep, under this name, for the next run of the unit. It may not
+/// take it, and says nothing.
+pub(crate) fn store(name: &str, fd: BorrowedFd<'_>) -> io::Result<()> {
+    let path = env::var_os("NOTIFY_SOCKET").ok_or(io::ErrorKind::NotFound)?;
+    let socket = UnixDatagram::unbound()?;
+    socket.connect(path)?;
+    Ok(handoff::send(&socket, format!("FDSTORE=1\nFDNAME={name}").as_bytes(), &[fd])?)
+}
+
+/// Has systemd drop all that it keeps under this name; what is said later is heard later.
+pub(crate) fn forget(name: &str) -> io::Result<()> {
+    sd_notify::notify(&[NotifyState::Custom(&format!("FDSTOREREMOVE=1\nFDNAME={name}"))])
 }
 
 async fn keep_status(connections: Arc<Connections>) {

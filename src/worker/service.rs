@@ -16,7 +16,6 @@ use hyper::{Request, Response, StatusCode};
 use pin_project_lite::pin_project;
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
-use super::connections::Phase;
 use super::head;
 use super::http1;
 use super::in_flight::InFlight;
@@ -124,7 +123,7 @@ fn finish<T, B: Body>(
     let Some(mut in_flight) = in_flight else { return Poll::Pending };
     let all = &in_flight.track().all;
     // Where siblings take connections over, none is the last response on its own.
-    let is_last = all.phase() != Phase::Serving && !all.is_moving();
+    let is_last = !all.are_kept();
     let is_http1 = protocol == Protocol::Http1;
     let is_upgrade = is_http1 && in_flight.upgrades_with(response.status());
     if let Some(declined) = in_flight.take_upgrade().filter(|_| !is_upgrade) {

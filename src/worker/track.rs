@@ -10,11 +10,14 @@
 
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, fence};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
+use tokio::sync::mpsc::UnboundedSender;
+
 use super::connections::Connections;
+use super::handoff::Parcel;
 use super::tunnel::Tunnel;
 
 /// What a connection is doing.
@@ -73,6 +76,10 @@ pub(crate) struct Track {
     is_at_rest: AtomicBool,
     /// It stays here, whoever would take it.
     is_unmovable: AtomicBool,
+    /// A newcomer has called for it, and this is where it goes; it is looked at only when the flag is
+    /// set.
+    is_called: AtomicBool,
+    call: Mutex<Option<UnboundedSender<Parcel>>>,
     /// Bytes were written since somebody last asked.
     is_moving: AtomicBool,
     /// A response waits for its client to read.
@@ -100,6 +107,8 @@ impl Track {
             is_closing: AtomicBool::new(false),
             is_at_rest: AtomicBool::new(false),
             is_unmovable: AtomicBool::new(false),
+            is_called: AtomicBool::new(false),
+            call: Mutex::default(),
             is_moving: AtomicBool::new(false),
             is_stalled: AtomicBool::new(false),
             quiet_since,
@@ -127,6 +136,11 @@ impl Track {
     /// Requests in flight whose response has not begun.
     pub(crate) fn unanswered(&self) -> u32 {
         (self.requests.load(Relaxed) / UNANSWERED) as u32
+    }
+
+    /// Whether it is at something that nobody else could go on with.
+    pub(crate) fn is_in_hand(&self) -> bool {
+        matches!(self.state(), State::Busy | State::Tunnel)
     }
 
     pub(crate) fn quiet_since(&self) -> Instant {
@@ -167,7 +181,36 @@ impl Track {
 
     /// Whether a sibling shall have it, now.
     pub(crate) fn is_to_move(&self) -> bool {
-        self.all.is_moving() && self.is_at_rest() && !self.is_unmovable.load(Relaxed)
+        let is_to_go = self.all.is_moving() || self.is_called.load(Relaxed);
+        is_to_go && self.is_at_rest() && !self.is_unmovable.load(Relaxed)
+    }
+
+    /// Whether it could go to a sibling, now or soon.
+    pub(crate) fn is_movable(&self) -> bool {
+        let is_called = self.is_called.load(Relaxed);
+        let is_http1 = !matches!(self.state(), State::Tunnel | State::Closing);
+        is_http1 && !is_called && !self.is_unmovable.load(Relaxed)
+    }
+
+    /// When it is next at rest, it goes into `outbox`.
+    pub(crate) fn call(&self, outbox: UnboundedSender<Parcel>) {
+        *self.lock_call() = Some(outbox);
+        self.is_called.store(true, Relaxed);
+        // As in `Connections::advance`.
+        fence(SeqCst);
+        self.wake();
+    }
+
+    /// Where it goes that was called, unless that was too long ago.
+    pub(crate) fn answer_call(&self) -> Option<UnboundedSender<Parcel>> {
+        let call = self.lock_call().take();
+        self.is_called.store(false, Relaxed);
+        call.filter(|outbox| !outbox.is_closed())
+    }
+
+    /// A poisoned lock only says that some other thread panicked.
+    fn lock_call(&self) -> MutexGuard<'_, Option<UnboundedSender<Parcel>>> {
+        self.call.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
     pub(crate) fn note_request(&self) {

@@ -55,6 +55,10 @@ pub(crate) struct Serve {
     /// Hand connections over to siblings after SIGTERM, and take theirs [default: yes]
     #[arg(long, value_name = "yes|no", value_parser = switch)]
     handoff: Option<bool>,
+    /// Have as many connections as siblings: ask them for a share once ready, give them theirs, let
+    /// those with fewer accept first [default: yes]
+    #[arg(long, value_name = "yes|no", value_parser = switch)]
+    balance: Option<bool>,
     /// Serve with so many threads [default: 1]
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
@@ -121,6 +125,7 @@ impl Serve {
         set(&mut config.header_timeout, self.header_timeout);
         config.max_connections = self.max_connections.unwrap_or(config.max_connections);
         config.handoff = self.handoff.unwrap_or(config.handoff);
+        config.balance = self.balance.unwrap_or(config.balance);
         config.threads = self.threads.unwrap_or(config.threads);
         config.admin = self.admin.or(config.admin);
         config.listen = self.listen.or(config.listen);

@@ -3,6 +3,7 @@
 use clap::{Args, Parser, Subcommand};
 
 use super::attach::AttachArgs;
+use super::far::FarArgs;
 use super::freeze::FreezeArgs;
 use super::group::{GroupArgs, OnRecordArgs};
 #[cfg(feature = "prove")]
@@ -20,6 +21,8 @@ use crate::span::Span;
 #[command(name = "rollctl", version, about, after_help = exit_statuses())]
 #[command(disable_help_subcommand = true)]
 pub(super) struct Cli {
+    #[command(flatten)]
+    pub(super) far: FarArgs,
     #[command(subcommand)]
     pub(super) verb: Verb,
 }
@@ -58,14 +61,26 @@ pub(super) enum Verb {
     Thaw(GroupArgs),
 }
 
+impl Verb {
+    /// Whether a roll may come of it.
+    pub(super) fn rolls(&self) -> bool {
+        match self {
+            Self::Restart(_) | Self::Resume(_) => true,
+            #[cfg(feature = "prove")]
+            Self::Prove(_) => true,
+            _ => false,
+        }
+    }
+}
+
 /// What `restart` and `plan` share.
 #[derive(Debug, Args)]
 pub(super) struct RollArgs {
-    #[command(flatten)]
-    pub(super) asked: AskedArgs,
     /// Tell what happens as JSON, an event a line
     #[arg(long, conflicts_with = "quiet")]
     pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) asked: AskedArgs,
 }
 
 /// What every verb that rolls is asked for.
@@ -74,8 +89,6 @@ pub(super) struct AskedArgs {
     /// Roll these: worker (the group), worker@2, worker@{1..4}, worker@*, nginx.service
     #[arg(required = true, value_name = "PATTERN")]
     pub(super) patterns: Vec<InstancePattern>,
-    #[command(flatten)]
-    policy: PolicyArgs,
     /// Roll only those started before their unit or their program last changed
     #[arg(long)]
     outdated: bool,
@@ -90,6 +103,9 @@ pub(super) struct AskedArgs {
     pub(super) quiet: bool,
     #[command(flatten)]
     pub(super) manager: ManagerArgs,
+    // The last, for its heading stands over all that follows.
+    #[command(flatten)]
+    policy: PolicyArgs,
 }
 
 #[derive(Debug, Args)]

@@ -3,6 +3,7 @@
 mod args;
 mod attach;
 mod by_reload;
+mod far;
 mod freeze;
 mod group;
 mod history;
@@ -54,6 +55,9 @@ fn run(cli: Cli) -> Result<ExitStatus, Error> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Error::Refused(format!("cannot begin: {error}")))?;
     runtime.block_on(async {
+        if let Some(way) = cli.far.way() {
+            return far::run(way, cli.verb.rolls()).await;
+        }
         match cli.verb {
             Verb::Restart(args) => restart::run(&args).await,
             Verb::Plan(args) => plan::run(&args.asked, args.json).await,

@@ -1,22 +1,29 @@
-//! Giving connections away in the drain.
+//! Giving connections away: all of them in the drain, some to a sibling that asks.
 
-use std::os::fd::{AsFd, BorrowedFd};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::io::Errno;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
-use super::parcel::Parcel;
+use super::Takers;
+use super::parcel::{Parcel, descriptors, message};
 use super::siblings::Sibling;
 use super::socket::Link;
-use crate::handoff::{Conn, Frame, Giver, Sending};
+use super::store::Store;
+use crate::handoff::{Frame, Giver};
 use crate::worker::connections::Connections;
 
 /// When to try again what the kernel did not take, should no answer come before.
 const BLOCKED: Duration = Duration::from_millis(10);
+
+/// How often it is looked whether what is in hand is finished.
+const SETTLING: Duration = Duration::from_millis(5);
+/// How long those that are to go to one who asks have to come to rest; later they stay.
+const CALL_LIMIT: Duration = Duration::from_secs(1);
 
 /// What came on a link.
 #[derive(Debug)]
@@ -28,29 +35,50 @@ enum News {
 struct Giving {
     giver: Giver<Parcel>,
     links: Vec<Arc<Link>>,
+    /// The last resort but one, in the drain.
+    store: Asked,
+    parcels: UnboundedReceiver<Parcel>,
+    news: UnboundedReceiver<News>,
     connections: Arc<Connections>,
+    is_drain: bool,
     is_blocked: bool,
+    /// They read the links, and end with this.
+    _readers: JoinSet<()>,
 }
 
-/// Gives what comes out of the outbox to `siblings`, until it is dropped.
+/// What is known of systemd's store, the last resort but one.
+#[derive(Debug)]
+enum Asked {
+    NotYet,
+    Open(Store),
+    Closed,
+}
+
+/// In the drain: gives what comes out of the outbox to `takers`, until it is dropped.
 pub(crate) fn give(
-    siblings: Vec<Sibling>,
+    takers: Takers,
     parcels: UnboundedReceiver<Parcel>,
     connections: &Arc<Connections>,
 ) -> JoinSet<()> {
-    let mut tasks = JoinSet::new();
-    let mut giver = Giver::default();
-    let (tell, news) = unbounded_channel();
-    let mut links = Vec::new();
-    for (id, Sibling { link, hello }) in siblings.into_iter().enumerate() {
-        let link = Arc::new(link);
-        giver.open(id, hello.connections);
-        tasks.spawn(listen(id, link.clone(), tell.clone()));
-        links.push(link);
+    let (siblings, store) = match takers {
+        Takers::Siblings(siblings) => (siblings, Asked::NotYet),
+        Takers::Store(store) => (Vec::new(), Asked::Open(store)),
+    };
+    let is_somebody_there = !siblings.is_empty();
+    let giving = Giving::new(siblings, store, parcels, connections, true);
+    if is_somebody_there {
+        connections.start_moving();
     }
-    let giving = Giving { giver, links, connections: connections.clone(), is_blocked: false };
-    tasks.spawn(giving.run(parcels, news));
-    tasks
+    [giving.run(Duration::MAX)].into_iter().collect()
+}
+
+/// Gives up to `most` connections to one who asks. That goes on by itself, also when the drain
+/// begins: what is on its way is only to be taken back when the link has ended.
+pub(super) fn let_go(asker: Sibling, most: usize, connections: &Arc<Connections>) {
+    let (outbox, parcels) = unbounded_channel();
+    connections.call(most, &outbox);
+    let giving = Giving::new(vec![asker], Asked::Closed, parcels, connections, false);
+    tokio::spawn(giving.run(CALL_LIMIT));
 }
 
 /// Reads a link to its end: answers may still be in it when the sibling is gone.
@@ -63,27 +91,56 @@ async fn listen(link: usize, socket: Arc<Link>, tell: UnboundedSender<News>) {
 }
 
 impl Giving {
-    async fn run(
-        mut self,
-        mut parcels: UnboundedReceiver<Parcel>,
-        mut news: UnboundedReceiver<News>,
-    ) {
+    fn new(
+        siblings: Vec<Sibling>,
+        store: Asked,
+        parcels: UnboundedReceiver<Parcel>,
+        connections: &Arc<Connections>,
+        is_drain: bool,
+    ) -> Self {
+        let (mut giver, mut links, mut readers) = (Giver::default(), vec![], JoinSet::new());
+        let (tell, news) = unbounded_channel();
+        for (id, Sibling { link, hello }) in siblings.into_iter().enumerate() {
+            let link = Arc::new(link);
+            giver.open(id, hello.connections);
+            readers.spawn(listen(id, link.clone(), tell.clone()));
+            links.push(link);
+        }
+        let connections = connections.clone();
+        let (is_blocked, _readers) = (false, readers);
+        Self { giver, links, store, parcels, news, connections, is_drain, is_blocked, _readers }
+    }
+
+    /// Gives what comes until nothing more can come, for `limit` at most, and hears what became of
+    /// it.
+    async fn run(mut self, limit: Duration) {
         let deadline = self.connections.deadline.clone();
-        loop {
+        if self.links.is_empty() {
+            settle(&self.connections).await;
+            self.connections.start_moving();
+        }
+        let mut limit = pin!(sleep(limit));
+        let mut is_open = true;
+        while is_open || !self.giver.is_idle() {
             tokio::select! {
                 () = deadline.cancelled() => return self.give_up(),
-                Some(news) = news.recv() => self.learn(news),
-                Some(parcel) = parcels.recv() => {
-                    self.giver.offer(parcel);
-                    while let Ok(parcel) = parcels.try_recv() {
-                        self.giver.offer(parcel);
-                    }
-                }
+                Some(news) = self.news.recv() => self.learn(news),
+                parcel = self.parcels.recv(), if is_open => match parcel {
+                    Some(parcel) => self.offer_with_all_behind(parcel),
+                    None => is_open = false,
+                },
+                () = &mut limit, if !self.parcels.is_closed() => self.parcels.close(),
                 () = sleep(BLOCKED), if self.is_blocked => self.giver.unblock(),
-                else => return,
             }
             self.send_all();
-            self.keep_the_stranded();
+            self.leave_the_stranded().await;
+        }
+    }
+
+    fn offer_with_all_behind(&mut self, parcel: Parcel) {
+        self.giver.offer(parcel);
+        while let Ok(parcel) = self.parcels.try_recv() {
+            self.giver.offer(parcel);
         }
     }
 
@@ -104,7 +161,8 @@ impl Giving {
     fn send_all(&mut self) {
         self.is_blocked = false;
         while let Some(sending) = self.giver.next_message() {
-            match self.links[sending.link].send_now(&message(&sending), &descriptors(&sending)) {
+            let message = message(sending.seq, &sending.batch);
+            match self.links[sending.link].send_now(&message, &descriptors(&sending.batch)) {
                 Ok(()) => self.giver.sent(sending),
                 // The kernel limits the descriptors that a user has on their way.
                 Err(Errno::AGAIN | Errno::TOOMANYREFS | Errno::NOBUFS | Errno::NOMEM) => {
@@ -119,16 +177,37 @@ impl Giving {
         }
     }
 
-    /// They are told only when no others would follow them.
-    fn keep_the_stranded(&mut self) {
+    /// What no sibling takes goes to systemd, for the next run of the unit; or it is kept.
+    async fn leave_the_stranded(&mut self) {
         if self.giver.has_takers() {
             return;
         }
-        self.connections.stop_moving();
+        if matches!(self.store, Asked::NotYet) {
+            self.store = Store::open().await.map_or(Asked::Closed, Asked::Open);
+        }
+        while let Asked::Open(store) = &mut self.store {
+            let batch = self.giver.stranded_batch();
+            if batch.is_empty() {
+                return;
+            }
+            if let Err(batch) = store.put(batch).await {
+                batch.into_iter().for_each(|parcel| self.giver.offer(parcel));
+                self.store = Asked::Closed;
+            }
+        }
+        match self.is_drain {
+            // They are told only when no others would follow them.
+            true => self.connections.stop_moving(),
+            false => self.parcels.close(),
+        }
         self.giver.stranded().into_iter().for_each(Parcel::kept);
     }
 
     fn give_up(mut self) {
+        self.parcels.close();
+        while let Ok(parcel) = self.parcels.try_recv() {
+            parcel.kept();
+        }
         let (waiting, sent) = self.giver.give_up();
         waiting.into_iter().for_each(Parcel::kept);
         if !sent.is_empty() {
@@ -138,12 +217,14 @@ impl Giving {
     }
 }
 
-fn message(sending: &Sending<Parcel>) -> Vec<u8> {
-    let conns = sending.batch.iter();
-    let conns = conns.map(|it| Conn { record: it.record, unread: &it.unread }).collect();
-    Frame::Conns { seq: sending.seq, conns }.encode()
-}
-
-fn descriptors(sending: &Sending<Parcel>) -> Vec<BorrowedFd<'_>> {
-    sending.batch.iter().map(|parcel| parcel.fd.as_fd()).collect()
+/// What is with systemd waits until the next run is ready, and so until this one has ended. So what
+/// is in hand is finished first, while the others are served as ever.
+async fn settle(connections: &Connections) {
+    let in_hand = connections.in_hand();
+    let finished = async {
+        while connections.has_still_in_hand(&in_hand) {
+            sleep(SETTLING).await;
+        }
+    };
+    let _ = timeout(connections.linger(), finished).await;
 }

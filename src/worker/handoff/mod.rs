@@ -1,18 +1,30 @@
 //! Moving live connections to a sibling: the sockets of [`crate::handoff`].
 //!
 //! ```text
-//! READY ───► taking.rs: handoff.sock, each link a task ─► the doorway, as one accepted
-//! SIGTERM ─► siblings.rs: who is there? ─► giving.rs ─► a sibling, the next one, or kept
+//! before ──► fetching.rs: what the unit's last run left with systemd ─┐
+//! READY ───► taking.rs: handoff.sock, each link a task (desk.rs) ─────┼─► the doorway, as accepted
+//!       └──► siblings.rs: how many has each? ─► asking.rs: our share ─┘
+//! asked ───► giving.rs ─► the one who asks, or kept
+//! SIGTERM ─► siblings.rs: who is there? ─► giving.rs ─► a sibling, the next one, systemd's store
+//!                                                       (store.rs), or kept
 //! ```
 //!
 //! A connection that is to move is a [`Parcel`], made by its own task, which waits for what becomes
 //! of it: given away it ends, kept it serves on.
 
+mod asking;
+mod desk;
+mod doors;
+mod fetching;
 mod giving;
+mod locker;
 mod parcel;
+mod prospects;
 mod siblings;
 mod socket;
+mod store;
 mod taking;
+mod unit;
 
 use std::path::PathBuf;
 
@@ -21,10 +33,13 @@ use rustix::net::sockopt::socket_cookie;
 use super::inherit::Socket;
 use super::{Config, DrainMode, env};
 
+pub(crate) use desk::Adopted;
+pub(crate) use fetching::Fetching;
 pub(crate) use giving::give;
+pub(crate) use locker::{Left, is_locker};
 pub(crate) use parcel::{Parcel, offer};
-pub(crate) use siblings::greet;
-pub(crate) use taking::{Adopted, Taking};
+pub(crate) use socket::send;
+pub(crate) use taking::Taking;
 
 /// What a worker needs to take connections, and to find siblings that do.
 #[derive(Clone, Debug)]
@@ -33,6 +48,8 @@ pub(crate) struct Place {
     path: PathBuf,
     /// The same for all that accept from the same sockets, and for nobody else on this machine.
     group: u64,
+    /// Whether a newcomer asks for its share, and is given it; and who has fewer accepts first.
+    balances: bool,
 }
 
 impl Place {
@@ -42,7 +59,43 @@ impl Place {
             return None;
         }
         let path = env::runtime_directory()?.join("handoff.sock");
-        Some(Self { path, group: group(sockets)? })
+        Some(Self { path, group: group(sockets)?, balances: config.balance })
+    }
+
+    pub(crate) fn group(&self) -> u64 {
+        self.group
+    }
+
+    pub(crate) fn balances(&self) -> bool {
+        self.balances
+    }
+
+    /// Our slot of the board ([`super::board`]).
+    pub(crate) fn board(&self) -> PathBuf {
+        self.path.with_file_name("board")
+    }
+
+    /// Those of our siblings.
+    pub(crate) fn boards_beside(&self) -> Vec<PathBuf> {
+        siblings::beside(&self.board())
+    }
+}
+
+/// Who takes connections that are to move: siblings, and after them systemd.
+#[derive(Debug)]
+pub(crate) enum Takers {
+    Siblings(Vec<siblings::Sibling>),
+    Store(store::Store),
+}
+
+impl Takers {
+    /// `None`: nobody; connections are served to their end.
+    pub(crate) async fn find(place: &Place) -> Option<Self> {
+        let siblings = siblings::takers(place).await;
+        match siblings.is_empty() {
+            false => Some(Self::Siblings(siblings)),
+            true => store::Store::open().await.map(Self::Store),
+        }
     }
 }
 

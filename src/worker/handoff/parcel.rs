@@ -1,12 +1,13 @@
 //! One connection on its way to somebody else.
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
-use crate::handoff::{Cargo, MAX_HOPS, MAX_UNREAD, Record};
+use crate::handoff::{Cargo, Conn, Frame, MAX_HOPS, MAX_UNREAD, Record};
+use crate::worker::connections::Phase;
 use crate::worker::io::Io;
 use crate::worker::stream::Stream;
 use crate::worker::track::State;
@@ -23,6 +24,7 @@ pub(crate) struct Parcel {
 #[derive(Debug)]
 enum Reply {
     Given,
+    Parked,
     Kept(OwnedFd, Bytes),
 }
 
@@ -39,10 +41,27 @@ impl Parcel {
         let _ = self.reply.send(Reply::Given);
     }
 
+    /// systemd has it, for the next run of the unit; our duplicate is closed.
+    pub(super) fn parked(self) {
+        drop(self.fd);
+        let _ = self.reply.send(Reply::Parked);
+    }
+
     /// It stays here.
     pub(super) fn kept(self) {
         let _ = self.reply.send(Reply::Kept(self.fd, self.unread));
     }
+}
+
+/// The message that tells of these connections.
+pub(super) fn message(seq: u32, batch: &[Parcel]) -> Vec<u8> {
+    let conns = batch.iter().map(|it| Conn { record: it.record, unread: &it.unread }).collect();
+    Frame::Conns { seq, conns }.encode()
+}
+
+/// What goes with the message.
+pub(super) fn descriptors(batch: &[Parcel]) -> Vec<BorrowedFd<'_>> {
+    batch.iter().map(|parcel| parcel.fd.as_fd()).collect()
 }
 
 /// Gives away a connection that is at rest, and has been for `age`; returns it when it stays.
@@ -50,8 +69,11 @@ pub(crate) async fn offer(io: Io, age: Duration) -> Option<Io> {
     let track = io.track().clone();
     let is_fresh = track.state() == State::Fresh || track.begun() == 0;
     let record = Record { hops: io.hops(), is_fresh, age: millis(age) };
-    let Some(outbox) = track.all.outbox().filter(|_| is_movable(&io, record)) else {
-        track.note_unmovable();
+    let outbox = track.answer_call().or_else(|| track.all.outbox().cloned());
+    let Some(outbox) = outbox.filter(|_| is_movable(&io, record)) else {
+        if track.all.is_moving() {
+            track.note_unmovable();
+        }
         return Some(io);
     };
     let (parked, stream, unread) = io.park();
@@ -76,10 +98,18 @@ pub(crate) async fn offer(io: Io, age: Duration) -> Option<Io> {
             Some(parked.resume(stream.ok()?, unread))
         }
         Ok(Reply::Given) => {
-            track.all.metrics.moved.inc();
+            let metrics = &track.all.metrics;
+            match track.all.phase() {
+                Phase::Serving => metrics.balanced.inc(),
+                _ => metrics.moved.inc(),
+            };
             None
         }
-        // The giver itself was dropped, at the very end of the drain.
+        Ok(Reply::Parked) => {
+            track.all.metrics.parked.inc();
+            None
+        }
+        // The giver itself was dropped, at the very end of the worker.
         Err(_) => None,
     }
 }

@@ -1,41 +1,31 @@
-//! Taking the connections of siblings that drain.
+//! Taking the connections of siblings that drain, or that have more.
 
-use std::io;
-use std::os::fd::OwnedFd;
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 
-use super::Place;
-use super::socket::{Link, Listener, Packet};
-use crate::handoff::{Conn, Frame, Hello, Record, Taker};
+use super::desk::{Adopted, Desk};
+use super::socket::Listener;
+use super::{Place, asking};
 use crate::worker::connections::Connections;
-use crate::worker::stream::Stream;
 
-/// So many siblings may hand over at a time.
+/// So many siblings may call at a time.
 const MOST_LINKS: usize = 32;
 
 /// How long to wait when descriptors or memory have run out.
 const BACK_OFF: Duration = Duration::from_millis(100);
 
-/// A connection that a sibling has given us.
-#[derive(Debug)]
-pub(crate) struct Adopted {
-    pub(crate) stream: Stream,
-    pub(crate) unread: Bytes,
-    pub(crate) record: Record,
-}
-
 /// The open hand-off socket; dropped, it is gone, and nothing more is taken: what is on its way
 /// goes back to its giver.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Taking {
     tasks: JoinSet<()>,
     path: Option<PathBuf>,
+    desk: Option<Desk>,
 }
 
 impl Taking {
@@ -44,7 +34,7 @@ impl Taking {
     pub(crate) fn open(
         place: &Place,
         connections: &Arc<Connections>,
-        adopt: impl Fn(Adopted, OwnedSemaphorePermit) + Clone + Send + Sync + 'static,
+        adopt: impl Fn(Adopted, OwnedSemaphorePermit) + Send + Sync + 'static,
     ) -> Self {
         let listener = match Listener::bind(&place.path) {
             Ok(listener) => listener,
@@ -54,10 +44,18 @@ impl Taking {
                 return Self::default();
             }
         };
-        let desk = Desk { group: place.group, connections: connections.clone(), adopt };
+        let connections = connections.clone();
+        let desk = Desk { place: place.clone(), connections, adopt: Arc::new(adopt) };
         let mut tasks = JoinSet::new();
-        tasks.spawn(accept(listener, desk));
-        Self { tasks, path: Some(place.path.clone()) }
+        tasks.spawn(accept(listener, desk.clone()));
+        Self { tasks, path: Some(place.path.clone()), desk: Some(desk) }
+    }
+
+    /// Asks the siblings for our share of all connections; to be done once we are ready.
+    pub(crate) fn ask(&mut self) {
+        if let Some(desk) = self.desk.take().filter(|desk| desk.place.balances) {
+            self.tasks.spawn(asking::ask(desk));
+        }
     }
 
     /// Takes nothing more. Waited for, so that whoever was just being adopted is in the books.
@@ -79,18 +77,13 @@ impl Drop for Taking {
     }
 }
 
-/// What every link needs.
-#[derive(Clone)]
-struct Desk<F> {
-    group: u64,
-    connections: Arc<Connections>,
-    adopt: F,
+impl fmt::Debug for Taking {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Taking").field("path", &self.path).finish_non_exhaustive()
+    }
 }
 
-async fn accept<F: Fn(Adopted, OwnedSemaphorePermit) + Clone + Send + Sync + 'static>(
-    listener: Listener,
-    desk: Desk<F>,
-) {
+async fn accept(listener: Listener, desk: Desk) {
     let room = Arc::new(Semaphore::new(MOST_LINKS));
     let mut links = JoinSet::new();
     loop {
@@ -100,7 +93,7 @@ async fn accept<F: Fn(Adopted, OwnedSemaphorePermit) + Clone + Send + Sync + 'st
                 let desk = desk.clone();
                 links.spawn(async move {
                     let _place = place;
-                    if let Err(error) = desk.serve(&link).await {
+                    if let Err(error) = desk.serve(link).await {
                         tracing::warn!("a hand-over ended early: {error}");
                     }
                 });
@@ -112,71 +105,4 @@ async fn accept<F: Fn(Adopted, OwnedSemaphorePermit) + Clone + Send + Sync + 'st
         }
         while links.try_join_next().is_some() {}
     }
-}
-
-impl<F: Fn(Adopted, OwnedSemaphorePermit)> Desk<F> {
-    async fn serve(&self, link: &Link) -> io::Result<()> {
-        link.send(&Frame::Hello(self.hello()).encode()).await?;
-        let mut taker = Taker::default();
-        while let Some(Packet { bytes, descriptors }) = link.receive().await? {
-            match Frame::decode(&bytes).map_err(io::Error::other)? {
-                Frame::Conns { seq, conns } => {
-                    self.take(link, &mut taker, seq, &conns, descriptors).await?;
-                }
-                other => return Err(io::Error::other(format!("unexpected: {other:?}"))),
-            }
-        }
-        Ok(())
-    }
-
-    fn hello(&self) -> Hello {
-        let number = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-        Hello {
-            group: self.group,
-            connections: number(self.connections.count()),
-            room: number(self.connections.room.available_permits()),
-        }
-    }
-
-    /// Nothing of a connection is touched before the answer is queued.
-    async fn take(
-        &self,
-        link: &Link,
-        taker: &mut Taker,
-        seq: u32,
-        conns: &[Conn<'_>],
-        descriptors: Vec<OwnedFd>,
-    ) -> io::Result<()> {
-        let places = self.places(conns.len());
-        let taken = taker.receive(seq, conns, descriptors.len(), places.len());
-        let taken = taken.map_err(io::Error::other)?;
-        let answer = Frame::Ack { seq, taken: taken as u16 };
-        if let Err(error) = link.send(&answer.encode()).await
-            && !is_gone(&error)
-        {
-            return Err(error);
-        }
-        // From here to the end nothing is waited for: they are ours, whatever happens to this link.
-        let all = descriptors.into_iter().zip(conns).zip(places).take(taken);
-        all.for_each(|((fd, conn), place)| self.adopt(fd, conn, place));
-        Ok(())
-    }
-
-    fn places(&self, most: usize) -> Vec<OwnedSemaphorePermit> {
-        let room = &self.connections.room;
-        std::iter::from_fn(|| room.clone().try_acquire_owned().ok()).take(most).collect()
-    }
-
-    fn adopt(&self, fd: OwnedFd, conn: &Conn<'_>, place: OwnedSemaphorePermit) {
-        let unread = Bytes::copy_from_slice(conn.unread);
-        match Stream::from_fd(fd) {
-            Ok(stream) => (self.adopt)(Adopted { stream, unread, record: conn.record }, place),
-            Err(error) => tracing::debug!("a connection that was taken over is gone: {error}"),
-        }
-    }
-}
-
-/// The giver is gone for good, and so has lost what it gave.
-fn is_gone(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset)
 }

@@ -1,0 +1,108 @@
+//! How an app is stopped: after its last request, gently, then by force.
+
+use rustix::process::Signal;
+
+use crate::support::Start;
+use crate::support::client::{get, is_last, is_ok};
+
+#[test]
+fn an_app_without_any_grace_is_told_to_go_when_nothing_is_in_flight() {
+    let worker = Start::fronting("").ready();
+    let mut client = worker.client();
+    client.sends(get("/slow?700"));
+    worker.logs("GET /slow");
+    worker.is_told_to_go();
+    assert!(!worker.stderr().contains("told to go"), "{}", worker.stderr());
+    is_last(&client.reads());
+    drop(client);
+    let log = worker.ends_well();
+    assert!(log.contains("told to go"), "{log}");
+    assert!(log.contains("the app exited with status 0"), "{log}");
+}
+
+#[test]
+fn an_upload_and_a_download_outlast_sigterm() {
+    let worker = Start::fronting("").ready();
+    let (mut up, mut down) = (worker.client(), worker.client());
+    up.sends("POST /echo HTTP/1.1\r\nhost: test\r\ncontent-length: 10\r\n\r\nhello");
+    up.reads_until(b"hello\r\n");
+    down.sends(get("/drip?10"));
+    down.reads_until(b"data: 0\n\n\r\n");
+    worker.is_told_to_go();
+    up.sends("world");
+    up.reads_until(b"world\r\n0\r\n\r\n");
+    down.reads_until(b"data: 9\n\n\r\n0\r\n\r\n");
+    drop((up, down));
+    worker.ends_well();
+}
+
+#[test]
+fn an_idle_client_is_served_after_sigterm() {
+    let worker = Start::fronting("").ready();
+    let mut client = worker.client();
+    is_ok(&client.asks("/"));
+    worker.is_told_to_go();
+    is_last(&client.asks("/"));
+    client.sees_clean_end();
+    worker.ends_well();
+}
+
+#[test]
+fn an_app_that_does_not_go_is_killed_with_its_whole_group() {
+    let start = Start::fronting("--app-grace 200ms").env("ODD_IGNORES_TERM", "1");
+    let worker = start.env("ODD_CHILD", "1").ready();
+    worker.is_told_to_go();
+    let log = worker.ends_well();
+    assert!(log.contains("the app did not end in 200ms: killing it"), "{log}");
+}
+
+#[test]
+fn the_grace_begins_at_the_deadline_when_something_is_still_in_flight() {
+    let worker = Start::fronting("--drain-timeout 200ms").ready();
+    let mut client = worker.client();
+    client.sends(get("/slow?60000"));
+    worker.logs("GET /slow");
+    worker.is_told_to_go();
+    assert!(client.reads().starts_with("HTTP/1.1 503 "));
+    drop(client);
+    let (status, log) = worker.ends();
+    assert_eq!(status, 3, "{log}");
+    assert!(log.contains("told to go"), "{log}");
+}
+
+#[test]
+fn another_sigterm_ends_the_grace() {
+    let worker = Start::fronting("--app-grace 10min").env("ODD_IGNORES_TERM", "1").ready();
+    worker.is_told_to_go();
+    worker.logs("told to go");
+    worker.signal(Signal::TERM);
+    let log = worker.ends_well();
+    assert!(log.contains("told to go once more: killing the app"), "{log}");
+}
+
+#[test]
+fn in_refuse_mode_a_balancer_is_told_to_go_elsewhere() {
+    for status in ["502", "503"] {
+        let options = format!("--drain-mode refuse --drain-status {status}");
+        let worker = Start::fronting(&options).ready();
+        let (mut busy, mut idle, mut fresh) =
+            (worker.client(), worker.client(), worker.accepted_client());
+        busy.sends(get("/slow?500"));
+        is_ok(&idle.asks("/"));
+        worker.logs("GET /slow");
+        worker.is_told_to_go();
+        for client in [&mut idle, &mut fresh] {
+            client.sends("POST /swallow HTTP/1.1\r\nhost: test\r\ncontent-length: 2\r\n\r\nhi");
+            let response = client.reads();
+            assert!(response.starts_with(&format!("HTTP/1.1 {status} ")), "{response}");
+            assert!(response.contains("connection: close\r\n"), "{response}");
+            assert!(response.contains("retry-after: 1\r\n"), "{response}");
+        }
+        assert_eq!(worker.metric("worker_refused_total"), 2);
+        // What had come before is served.
+        is_last(&busy.reads());
+        drop((busy, idle, fresh));
+        let log = worker.ends_well();
+        assert!(!log.contains("POST"), "a refused request reached the app: {log}");
+    }
+}
