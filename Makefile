@@ -1,6 +1,8 @@
 # make demo   builds, starts 4 workers on a private systemd, restarts them under load, shows the result
 # make test   installs what the tests need (as root), and runs them all
 # make test-machines   the packages on booted machines, Debian 11 to sid (as root)
+# make bench   everybody's rolling restarts under load, and docs/benchmarks.md from it (15 minutes)
+# make bench-quick   some of them, once (2 minutes)
 # make simulate N=1000000   tells the heart of a roll so many random stories
 # make deb rpm   builds the packages, for every distribution since Debian 11 and RHEL 9
 # make install   builds and installs both programs and the units (DESTDIR=, PREFIX=)
@@ -19,7 +21,7 @@ FEDORA := systemd dbus-daemon util-linux util-linux-script findutils
 PREFIX ?= /usr
 UNITDIR ?= /usr/lib/systemd/system
 
-.PHONY: help demo test lint docs simulate install install-files deb rpm packages-check test-machines test-machine needs apps
+.PHONY: help demo test lint docs bench bench-quick bench-apps simulate install install-files deb rpm packages-check test-machines test-machine needs apps
 help:
 	@sed -n 's/^# make/make/p' Makefile
 
@@ -39,6 +41,18 @@ lint:
 
 docs:
 	RUSTDOCFLAGS=-Dwarnings $(CARGO) doc --locked --all-features --no-deps
+
+BENCH := $(CARGO) bench --locked --all-features --bench
+bench: needs bench-apps
+	$(BENCH) instructions
+	$(BENCH) scale
+	ROUNDS=3 $(BENCH) fronting
+	$(BENCH) peers
+	$(BENCH) peers -- page
+
+bench-quick: needs bench-apps
+	QUICK=1 $(BENCH) peers
+	$(BENCH) peers -- page
 
 N ?= 1000000
 simulate:
@@ -99,6 +113,9 @@ test-machine:
 # Real apps and balancers for the tests, into target/real; tests say what they miss, in CI they fail.
 apps:
 	@tests/apps/install
+
+bench-apps:
+	@tests/apps/install bench
 
 needs:
 	@missing=; for program in $(PROGRAMS); do \

@@ -7,7 +7,10 @@
 //! Run: `cargo bench --all-features --bench fronting`; it needs nginx and node (`make apps`).
 
 mod memory;
+#[path = "../support/process.rs"]
 mod process;
+#[path = "../support/raw.rs"]
+mod raw;
 mod servers;
 
 use std::time::Duration;
@@ -42,6 +45,11 @@ fn compare(rounds: usize) {
             measured.push(round(server));
         }
     }
+    let told = servers
+        .iter()
+        .zip(&measured)
+        .flat_map(|(server, rounds)| rounds.iter().map(|round| round.told(server)));
+    raw::write("fronting", &told.collect::<Vec<_>>()).expect("the raw results are written");
     let medians: Vec<Round> = measured.into_iter().map(median).collect();
     let nginx = servers.iter().position(|server| server.name == servers::NGINX_TO_NODE);
     let nginx = medians[nginx.expect("it is one of them")];
@@ -69,6 +77,19 @@ struct Round {
     p99: f64,
     cpu: f64,
     proxy_cpu: f64,
+}
+
+impl Round {
+    fn told(&self, server: &Server) -> raw::AnchorRound {
+        raw::AnchorRound {
+            server: server.name.to_owned(),
+            rate: self.rate,
+            p99_ms: self.p99 * 1e3,
+            cpu_us: self.cpu * 1e6,
+            proxy_cpu_us: self.proxy_cpu * 1e6,
+            memory_mib: server.memory(),
+        }
+    }
 }
 
 fn round(server: &Server) -> Round {

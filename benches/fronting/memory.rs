@@ -23,12 +23,12 @@ pub(crate) fn print() {
     // The peak from here on; 5 resets it (proc(5)).
     fs::write(format!("/proc/{}/clear_refs", worker.id()), "5").expect("a reset of the peak");
     echo(address);
-    let peak = mebibytes(worker.id(), "VmHWM");
+    let peak = mebibytes(worker.id(), "status", "VmHWM").expect("it runs");
     println!("1 GiB up and down again at the same time: {peak:.1} MiB at most");
 }
 
 fn resident(worker: &Process) -> f64 {
-    mebibytes(worker.id(), "VmRSS")
+    mebibytes(worker.id(), "status", "VmRSS").expect("it runs")
 }
 
 /// A connection that has been answered once and stays open.

@@ -16,12 +16,12 @@ use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 
-use crate::process::{Process, cpu};
+use crate::process::{Process, cpu, memory};
 
 pub(crate) const NGINX_TO_NODE: &str = "nginx → node";
 
 /// Set to an address, it makes this program a bare hyper server.
-const SERVE: &str = "FRONTING_BARE";
+pub(crate) const SERVE: &str = "FRONTING_BARE";
 
 /// A server, and the app behind it if that is another process.
 #[derive(Debug)]
@@ -40,8 +40,17 @@ impl Server {
 
     /// Of everything that answers a request.
     pub(crate) fn cpu(&self) -> Duration {
-        let all = self.proxy.family().into_iter().chain(self.app.iter().flat_map(Process::family));
-        all.map(cpu).sum()
+        self.family().into_iter().map(cpu).sum()
+    }
+
+    /// The same, in MiB.
+    pub(crate) fn memory(&self) -> f64 {
+        memory(&self.family())
+    }
+
+    fn family(&self) -> Vec<u32> {
+        let app = self.app.iter().flat_map(Process::family);
+        self.proxy.family().into_iter().chain(app).collect()
     }
 
     /// Of what stands between client and app alone: nginx works in a child, the app of a worker

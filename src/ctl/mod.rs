@@ -61,7 +61,7 @@ pub use policy::{
     About, CommandLine, Given, HookCommand, Key, Limit, Origin, Policies, Settings, UnitFiles,
 };
 #[cfg(feature = "prove")]
-pub use prove::{Figures, Measure, Proof, ProofUrl, Proved, Window, prove};
+pub use prove::{Figures, Measure, Picture, Proof, ProofUrl, Proved, Window, prove};
 pub use report::{Ending, Output, Report};
 pub use restart::{Request, Resumed, restart};
 pub use scope::Scope;

@@ -96,7 +96,7 @@ impl Book {
         self.with_last_tally(crew, |tally| tally.idle_closes += 1);
     }
 
-    /// Closes the book.
+    /// Closes the book; what it took is not in there.
     pub(super) fn report(&self) -> Report {
         let ended = Instant::now();
         let marks = self.shared.with_marks(|marks| marks.clone());
@@ -113,7 +113,8 @@ impl Book {
             Crew { style: style.clone(), tallies }
         });
         let timeline = self.recorder.take().map(Recorder::end);
-        Report { phases: phases.collect(), crews: crews.collect(), timeline }
+        let (phases, crews) = (phases.collect(), crews.collect());
+        Report { phases, crews, timeline, cpu: Duration::ZERO }
     }
 
     fn with_last_tally(&self, crew: usize, act: impl FnOnce(&mut Tally)) {

@@ -3,7 +3,9 @@
 use std::fmt;
 
 /// The classes of outcomes; every one but [`Class::Ok`] is a lost request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Class {
     /// A whole response with status 2xx and the body that was expected.

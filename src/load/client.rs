@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http::{HeaderValue, Request, Uri, header};
 use tokio::sync::watch;
-use tokio::time::sleep;
+use tokio::time::sleep_until;
 
 use super::answer::{Failure, Lost, answer, within};
 use super::book::Book;
@@ -21,6 +21,9 @@ pub(super) struct Limits {
     pub(super) request: Duration,
 }
 
+/// When the load was told to stop.
+pub(super) type Stop = watch::Receiver<Option<Instant>>;
+
 pub(super) struct Client {
     pub(super) number: usize,
     pub(super) crew: usize,
@@ -30,6 +33,8 @@ pub(super) struct Client {
     pub(super) host: HeaderValue,
     pub(super) limits: Limits,
     pub(super) book: Rc<Book>,
+    /// When it wishes its first request.
+    pub(super) first_wish: Instant,
     pub(super) connection: Option<Connection>,
     pub(super) sent: u64,
 }
@@ -38,28 +43,47 @@ pub(super) struct Client {
 const REST_AFTER_REFUSAL: Duration = Duration::from_millis(1);
 
 impl Client {
-    /// Sends one request after another until told to stop or until none are left to send.
-    pub(super) async fn run(mut self, mut stop: watch::Receiver<bool>) {
-        while !*stop.borrow() && self.book.take_ticket() {
-            let begun = Instant::now();
-            let result = self.request().await;
+    /// Sends one request after another until told to stop or until none are left to send. What an
+    /// open loop wished before it was stopped is still sent.
+    pub(super) async fn run(mut self, mut stop: Stop) {
+        let mut wished = self.first_wish;
+        loop {
+            self.rest_until(wished, &mut stop).await;
+            let now = Instant::now();
+            let is_over = stop.borrow().is_some_and(|at| self.style.rhythm.excuses(wished, at));
+            if is_over || !self.book.take_ticket() {
+                return;
+            }
+            let begun = self.style.rhythm.begins(wished, now);
+            let result = self.request_in_time(now - begun).await;
             let refused = matches!(&result, Err(lost) if lost.class == Class::Refused);
             self.book.note(self.crew, begun, result);
-            let rest = if refused { REST_AFTER_REFUSAL } else { self.style.think };
-            self.rest(rest, &mut stop).await;
+            let rest = if refused { REST_AFTER_REFUSAL } else { Duration::ZERO };
+            wished = self.style.rhythm.next(wished, Instant::now(), rest);
         }
     }
 
-    async fn rest(&mut self, time: Duration, stop: &mut watch::Receiver<bool>) {
-        if time.is_zero() {
+    async fn rest_until(&mut self, wished: Instant, stop: &mut Stop) {
+        if wished <= Instant::now() {
             return;
         }
         let stopped_or_rested = async {
-            tokio::select! { () = sleep(time) => (), _ = stop.wait_for(|stop| *stop) => () }
+            tokio::select! {
+                () = sleep_until(wished.into()) => (),
+                _ = stop.wait_for(Option::is_some) => (),
+            }
         };
         match &mut self.connection {
             Some(connection) => connection.while_driven(stopped_or_rested).await,
             None => stopped_or_rested.await,
+        }
+    }
+
+    /// A request that has waited for its turn too long already is lost, and not sent.
+    async fn request_in_time(&mut self, late: Duration) -> Result<(), Lost> {
+        match late < self.limits.request {
+            true => self.request().await,
+            false => Err(Lost::new(Class::TimedOut, format!("not even sent within {late:?}"))),
         }
     }
 

@@ -1,4 +1,5 @@
-//! The load generator: clients in a closed loop that never retry, each request in one class.
+//! The load generator: clients that never retry, in a closed or an open loop, each request in one
+//! class.
 //!
 //! ```text
 //! Load::to(target).clients(64, Style::get("/")).start() ─► Running ─ mark("during") ─ stop() ─► Report
@@ -16,6 +17,7 @@ mod connection;
 mod loyal;
 mod paced;
 mod report;
+mod rhythm;
 mod slow;
 mod style;
 mod tally;
@@ -27,9 +29,10 @@ use std::io::{self, ErrorKind::InvalidInput};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http::{HeaderValue, Uri};
+use rustix::time::{ClockId, clock_gettime};
 use tokio::sync::{oneshot, watch};
 use tokio::task::{JoinSet, LocalSet};
 
@@ -43,7 +46,7 @@ pub use target::{BadTarget, Target};
 pub use timeline::{Step, Timeline};
 
 use book::{Book, Shared};
-use client::{Client, Limits};
+use client::{Client, Limits, Stop};
 use timeline::Recorder;
 
 /// A load that is still to be started.
@@ -151,7 +154,7 @@ impl Load {
     ) -> Report {
         let names = self.crews.iter().map(|(_, style)| style.name.clone());
         let book = Rc::new(Book::new(shared, names, self.timeline.map(Recorder::new)));
-        let (stop, told) = watch::channel(false);
+        let (stop, told) = watch::channel(None);
         let mut clients = self.spawn(&uris, &book, &told);
         let order = async {
             // Ends when told to stop, and when the handle is gone.
@@ -162,18 +165,18 @@ impl Load {
             () = tokio::time::sleep(self.lasts.unwrap_or(Duration::MAX)) => (),
             () = async { while clients.join_next().await.is_some() {} } => (),
         }
-        stop.send_replace(true);
+        stop.send_replace(Some(Instant::now()));
         // Bounded: no request takes longer than its limits.
         while clients.join_next().await.is_some() {}
-        book.report()
+        Report { cpu: cpu_of_this_thread(), ..book.report() }
     }
 
-    fn spawn(&self, uris: &[Uri], book: &Rc<Book>, told: &watch::Receiver<bool>) -> JoinSet<()> {
-        let mut clients = JoinSet::new();
+    fn spawn(&self, uris: &[Uri], book: &Rc<Book>, told: &Stop) -> JoinSet<()> {
+        let (mut clients, begun) = (JoinSet::new(), Instant::now());
         let target = Rc::new(self.target.clone());
         for (crew, (count, style)) in self.crews.iter().enumerate() {
             let style = Rc::new(style.clone());
-            for _ in 0..*count {
+            for number in 0..*count {
                 let client = Client {
                     number: clients.len(),
                     crew,
@@ -183,6 +186,7 @@ impl Load {
                     host: self.host.clone(),
                     limits: self.limits,
                     book: book.clone(),
+                    first_wish: style.rhythm.first(begun, number, *count),
                     connection: None,
                     sent: 0,
                 };
@@ -191,6 +195,12 @@ impl Load {
         }
         clients
     }
+}
+
+/// All that the load has needed, for it has a thread of its own.
+fn cpu_of_this_thread() -> Duration {
+    let spent = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::try_from(spent).unwrap_or_default()
 }
 
 /// A load at work; dropping it stops the clients without a report.

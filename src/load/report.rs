@@ -14,6 +14,8 @@ pub struct Report {
     pub(super) crews: Vec<Crew>,
     /// What happened when, if [`super::Load::timeline`] asked for it.
     pub timeline: Option<Timeline>,
+    /// The CPU time that the load itself took.
+    pub cpu: Duration,
 }
 
 /// A named window of a load.

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::rhythm::Rhythm;
+
 /// One way of being a client; the constructors make the usual ones.
 #[derive(Clone, Debug)]
 pub struct Style {
@@ -13,7 +15,7 @@ pub struct Style {
     pub(super) echo: Option<usize>,
     pub(super) pace: Pace,
     pub(super) keeps_alive: bool,
-    pub(super) think: Duration,
+    pub(super) rhythm: Rhythm,
     pub(super) expected: Option<Bytes>,
 }
 
@@ -39,7 +41,7 @@ impl Style {
             echo: None,
             pace: Pace::Full,
             keeps_alive: true,
-            think: Duration::ZERO,
+            rhythm: Rhythm::Thinks(Duration::ZERO),
             expected: None,
         }
     }
@@ -86,7 +88,16 @@ impl Style {
 
     /// Waits this long between a response and the next request.
     pub fn think(mut self, time: Duration) -> Self {
-        self.think = time;
+        self.rhythm = Rhythm::Thinks(time);
+        self
+    }
+
+    /// Open loop: wishes a request once in each such span, also while one is not answered yet. Those
+    /// that must wait for the connection take their time from the wish, so that a stall of the
+    /// server is felt by all that it held up; one that waits for longer than the request timeout is
+    /// lost. The clients of a crew take turns.
+    pub fn every(mut self, span: Duration) -> Self {
+        self.rhythm = Rhythm::Every(span);
         self
     }
 

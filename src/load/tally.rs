@@ -106,6 +106,11 @@ impl Tally {
         self.quantile(0.99)
     }
 
+    /// The latency that one request in a thousand exceeded.
+    pub fn p999(&self) -> Duration {
+        self.quantile(0.999)
+    }
+
     /// The longest latency of a good request.
     pub fn max(&self) -> Duration {
         self.max

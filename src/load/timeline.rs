@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// The steps of a load, from its start.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub struct Timeline {
     /// How long each is.
     pub step: Duration,
@@ -12,7 +12,7 @@ pub struct Timeline {
 }
 
 /// The requests that ended in one step.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Step {
     /// Those that ended well.
     pub ok: u64,

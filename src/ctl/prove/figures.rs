@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{KEEP_ALIVE, Proof};
 use crate::load::{Class, Report, Tally};
@@ -40,7 +40,7 @@ pub struct Figures {
 }
 
 /// The same of one part of the time; latencies are those of good requests, in milliseconds.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Window {
     /// Requests in it.
     pub requests: u64,
@@ -54,6 +54,8 @@ pub struct Window {
     pub p50_ms: f64,
     /// What one in a hundred exceeded.
     pub p99_ms: f64,
+    /// What one in a thousand exceeded.
+    pub p999_ms: f64,
     /// The longest.
     pub max_ms: f64,
 }
@@ -74,23 +76,28 @@ impl Figures {
             lost: total.lost(),
             lost_by_kind: by_kind(&total),
             reconnects: report.style(KEEP_ALIVE).reconnects,
-            before: Window::of(report, "before"),
-            during: Window::of(report, "during"),
-            after: Window::of(report, "after"),
+            before: window(report, "before"),
+            during: window(report, "during"),
+            after: window(report, "after"),
         }
     }
 }
 
+fn window(report: &Report, phase: &str) -> Window {
+    Window::of(&report.phase(phase), report.part(KEEP_ALIVE, phase).reconnects)
+}
+
 impl Window {
-    fn of(report: &Report, phase: &str) -> Self {
-        let tally = report.phase(phase);
+    /// That of these requests, and of so many new connections.
+    pub fn of(tally: &Tally, reconnects: u64) -> Self {
         Self {
             requests: tally.requests(),
             lost: tally.lost(),
-            lost_by_kind: by_kind(&tally),
-            reconnects: report.part(KEEP_ALIVE, phase).reconnects,
+            lost_by_kind: by_kind(tally),
+            reconnects,
             p50_ms: millis(tally.p50()),
             p99_ms: millis(tally.p99()),
+            p999_ms: millis(tally.p999()),
             max_ms: millis(tally.max()),
         }
     }

@@ -9,6 +9,7 @@
 //! bounded: so many clients, each with a thought between two requests; it ends with the roll.
 
 mod figures;
+mod look;
 mod svg;
 mod url;
 
@@ -26,6 +27,7 @@ use crate::load::{Load, Report, Running, Style};
 use crate::span::Span;
 
 pub use figures::{Figures, Window};
+pub use svg::Picture;
 pub use url::ProofUrl;
 
 /// The load goes on for so long after the roll, for its stragglers.

@@ -1,23 +1,21 @@
-//! The timeline of a proof as a picture: latencies above, losses below, the roll shaded in both.
+//! Timelines as pictures: latencies above, losses below, the rolls shaded in both.
 
 use std::error::Error;
 use std::ops::Range;
+use std::time::Duration;
 
 use plotters::coord::Shift;
 use plotters::prelude::*;
 
 use super::Proof;
 use super::figures::millis;
+use super::look::Look;
 use crate::ctl::report::listed;
-use crate::load::Step;
+use crate::load::{Step, Timeline};
 
 type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
-const SIZE: (u32, u32) = (1000, 520);
-/// How much of the height is the latencies'.
-const LATENCIES: i32 = 340;
-const SMALL: (&str, i32) = ("sans-serif", 15);
 const ROLL: RGBColor = RGBColor(225, 235, 250);
 const P99: RGBColor = RGBColor(30, 90, 180);
 const MAX: RGBColor = RGBColor(230, 140, 30);
@@ -30,82 +28,124 @@ impl Proof {
     ///
     /// What the plotting library could not draw.
     pub fn svg(&self) -> std::result::Result<String, String> {
-        let mut text = String::new();
-        Drawing::of(self).draw(&mut text).map_err(|error| error.to_string())?;
-        Ok(text)
+        let none = Timeline { step: Duration::ZERO, steps: Vec::new() };
+        let timeline = self.report.timeline.as_ref().unwrap_or(&none);
+        let phases = self.report.phases.iter().find(|phase| phase.name == "during");
+        let begun = phases.map_or(0.0, |phase| phase.begun.as_secs_f64());
+        let roll = begun..begun + self.took.as_secs_f64();
+        Picture::of(&title(self), timeline, vec![roll]).svg()
     }
 }
 
-/// All times are in seconds from the start of the load.
-struct Drawing {
+/// The timeline of a load during which something was rolled; times are in seconds from its start.
+#[derive(Clone, Debug)]
+pub struct Picture {
     title: String,
     /// The middle of each step.
     steps: Vec<(f64, Step)>,
     step: f64,
-    end: f64,
-    roll: Range<f64>,
+    shown: Range<f64>,
+    rolls: Vec<Range<f64>>,
 }
 
-impl Drawing {
-    fn of(proof: &Proof) -> Self {
-        let timeline = proof.report.timeline.as_ref();
-        let step = timeline.map_or(0.0, |it| it.step.as_secs_f64());
-        let steps = timeline.map_or(&[][..], |it| &it.steps).iter();
+impl Picture {
+    /// All of a timeline, with the times of the rolls.
+    pub fn of(title: &str, timeline: &Timeline, rolls: Vec<Range<f64>>) -> Self {
+        let step = timeline.step.as_secs_f64();
         let middle = |(at, it): (usize, &Step)| ((at as f64 + 0.5) * step, *it);
-        let steps: Vec<(f64, Step)> = steps.enumerate().map(middle).collect();
-        let phases = proof.report.phases.iter().find(|phase| phase.name == "during");
-        let begun = phases.map_or(0.0, |phase| phase.begun.as_secs_f64());
-        let roll = begun..begun + proof.took.as_secs_f64();
-        let end = (steps.len() as f64 * step).max(roll.end);
-        Self { title: title(proof), steps, step, end, roll }
+        let steps: Vec<(f64, Step)> = timeline.steps.iter().enumerate().map(middle).collect();
+        let last = rolls.iter().map(|roll| roll.end).fold(0.0, f64::max);
+        let shown = 0.0..(steps.len() as f64 * step).max(last);
+        Self { title: title.to_owned(), steps, step, shown, rolls }
     }
 
-    fn draw(&self, to: &mut String) -> Result {
-        let root = SVGBackend::with_string(to, SIZE).into_drawing_area();
-        root.fill(&WHITE)?;
-        let inner = root.titled(&self.title, ("sans-serif", 22))?;
-        let (above, below) = inner.split_vertically(LATENCIES);
-        self.draw_latencies(&above)?;
-        self.draw_losses(&below)?;
-        root.present()?;
-        Ok(())
+    /// Shows this part of it only.
+    pub fn from_to(mut self, shown: Range<f64>) -> Self {
+        self.steps.retain(|(at, _)| shown.contains(at));
+        self.shown = shown;
+        self
     }
 
-    fn draw_latencies(&self, area: &Area<'_>) -> Result {
-        let highest = self.steps.iter().map(|(_, step)| millis(step.max)).fold(1.0, f64::max);
-        // With room for the legend.
-        let height = highest * 1.25;
-        let mut chart = frame(area).build_cartesian_2d(0.0..self.end, 0.0..height)?;
-        chart.draw_series([self.shade(height)])?;
+    /// Counts the seconds from this time.
+    pub fn since(mut self, zero: f64) -> Self {
+        let moved = |times: &Range<f64>| times.start - zero..times.end - zero;
+        self.steps.iter_mut().for_each(|(at, _)| *at -= zero);
+        self.shown = moved(&self.shown);
+        self.rolls = self.rolls.iter().map(moved).collect();
+        self
+    }
+
+    /// The picture as SVG.
+    ///
+    /// # Errors
+    ///
+    /// What the plotting library could not draw.
+    pub fn svg(&self) -> std::result::Result<String, String> {
+        drawn(std::slice::from_ref(self), 1, &Look::alone(self.highest()))
+    }
+
+    /// Several pictures on one sheet, in so many columns, all with the same scale of latencies.
+    ///
+    /// # Errors
+    ///
+    /// What the plotting library could not draw.
+    pub fn sheet(pictures: &[Self], columns: usize) -> std::result::Result<String, String> {
+        let highest = pictures.iter().map(Self::highest).fold(1.0, f64::max);
+        drawn(pictures, columns, &Look::one_of_many(highest))
+    }
+
+    /// The longest latency in it, in milliseconds.
+    fn highest(&self) -> f64 {
+        self.steps.iter().map(|(_, step)| millis(step.max)).fold(1.0, f64::max)
+    }
+
+    fn draw(&self, area: &Area<'_>, look: &Look) -> Result {
+        let inner = area.titled(&self.title, ("sans-serif", look.title))?;
+        let (above, below) = inner.split_vertically(look.latencies);
+        self.draw_latencies(&above, look)?;
+        self.draw_losses(&below, look)
+    }
+
+    fn draw_latencies(&self, area: &Area<'_>, look: &Look) -> Result {
+        let small = ("sans-serif", look.text);
+        let heights = look.heights();
+        let mut chart =
+            frame(area, look).build_cartesian_2d(self.shown.clone(), heights.clone())?;
+        chart.draw_series(self.shades(&heights))?;
         let mut mesh = chart.configure_mesh();
-        mesh.light_line_style(TRANSPARENT).label_style(SMALL).y_desc("latency, ms").draw()?;
+        mesh.light_line_style(TRANSPARENT).label_style(small).y_desc("latency, ms");
+        let label = |height: &f64| look.label(*height);
+        mesh.x_labels(look.labels).y_labels(look.labels).y_label_formatter(&label).draw()?;
         type Latency = fn(&Step) -> f64;
         let lines: [(&str, RGBColor, Latency); 2] =
             [("max", MAX, |step| millis(step.max)), ("p99", P99, |step| millis(step.p99))];
-        for (name, color, latency) in lines {
+        for (name, color, latency) in lines.into_iter().take(1 + usize::from(look.has_p99)) {
             // Where nothing was answered there is no latency.
             let answered = self.steps.iter().filter(|(_, step)| step.ok > 0);
-            let points = answered.map(|(at, step)| (*at, latency(step)));
+            let points = answered.map(|(at, step)| (*at, look.height(latency(step))));
             chart.draw_series(LineSeries::new(points, color.stroke_width(2)))?.label(name).legend(
                 move |(x, y)| PathElement::new([(x, y), (x + 16, y)], color.stroke_width(2)),
             );
         }
-        let position = SeriesLabelPosition::UpperRight;
-        let mut labels = chart.configure_series_labels();
-        labels.label_font(SMALL).position(position).background_style(WHITE.mix(0.8)).draw()?;
+        if look.has_p99 {
+            let position = SeriesLabelPosition::UpperRight;
+            let mut labels = chart.configure_series_labels();
+            labels.label_font(small).position(position).background_style(WHITE.mix(0.8)).draw()?;
+        }
         Ok(())
     }
 
-    fn draw_losses(&self, area: &Area<'_>) -> Result {
+    fn draw_losses(&self, area: &Area<'_>, look: &Look) -> Result {
         let most = self.steps.iter().map(|(_, step)| step.lost).max().unwrap_or(0).max(1) as f64;
-        let mut chart = frame(area).build_cartesian_2d(0.0..self.end, 0.0..most)?;
-        chart.draw_series([self.shade(most)])?;
+        let mut chart = frame(area, look).build_cartesian_2d(self.shown.clone(), 0.0..most)?;
+        chart.draw_series(self.shades(&(0.0..most)))?;
         let mut mesh = chart.configure_mesh();
         mesh.light_line_style(TRANSPARENT)
-            .label_style(SMALL)
+            .label_style(("sans-serif", look.text))
+            .x_labels(look.labels)
             .y_labels(3)
             .y_label_formatter(&|y| format!("{y:.0}"));
-        mesh.y_desc("lost").x_desc("seconds; the roll is shaded").draw()?;
+        mesh.y_desc("lost").x_desc(look.below).draw()?;
         let lossy = self.steps.iter().filter(|(_, step)| step.lost > 0);
         chart.draw_series(lossy.map(|(at, step)| {
             let half = self.step / 2.0;
@@ -115,17 +155,37 @@ impl Drawing {
         Ok(())
     }
 
-    fn shade(&self, height: f64) -> Rectangle<(f64, f64)> {
-        Rectangle::new([(self.roll.start, 0.0), (self.roll.end, height)], ROLL.filled())
+    fn shades(&self, heights: &Range<f64>) -> impl Iterator<Item = Rectangle<(f64, f64)>> {
+        let (low, high) = (heights.start, heights.end);
+        let shade = move |roll: &Range<f64>| [(roll.start, low), (roll.end, high)];
+        self.rolls.iter().map(move |roll| Rectangle::new(shade(roll), ROLL.filled()))
     }
 }
 
-fn frame<'a, 'b>(area: &'b Area<'a>) -> ChartBuilder<'b, 'b, SVGBackend<'a>>
+fn drawn(pictures: &[Picture], columns: usize, look: &Look) -> std::result::Result<String, String> {
+    let mut text = String::new();
+    draw_all(pictures, columns, look, &mut text).map_err(|error| error.to_string())?;
+    Ok(text)
+}
+
+fn draw_all(pictures: &[Picture], columns: usize, look: &Look, to: &mut String) -> Result {
+    let rows = pictures.len().div_ceil(columns).max(1);
+    let size = (look.size.0 * u32::try_from(columns)?, look.size.1 * u32::try_from(rows)?);
+    let root = SVGBackend::with_string(to, size).into_drawing_area();
+    root.fill(&WHITE)?;
+    for (picture, area) in pictures.iter().zip(root.split_evenly((rows, columns))) {
+        picture.draw(&area, look)?;
+    }
+    root.present()?;
+    Ok(())
+}
+
+fn frame<'a, 'b>(area: &'b Area<'a>, look: &Look) -> ChartBuilder<'b, 'b, SVGBackend<'a>>
 where
     'a: 'b,
 {
     let mut chart = ChartBuilder::on(area);
-    chart.margin(10).x_label_area_size(36).y_label_area_size(60);
+    chart.margin(look.margin).x_label_area_size(look.under).y_label_area_size(look.beside);
     chart
 }
 

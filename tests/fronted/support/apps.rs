@@ -4,8 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Why a story cannot be told on this machine.
-pub type Lack = String;
+use super::examples::example;
+use super::programs::{Lack, brought};
 
 /// An app: the drop-in for `worker@.service` that runs it, and its files.
 #[derive(Clone, Debug)]
@@ -128,16 +128,4 @@ fn in_shell(command: &str) -> String {
 
 fn tests_app(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/apps").join(name)
-}
-
-/// A directory of `packaging/examples`.
-pub fn example(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/examples").join(name)
-}
-
-/// What `tests/apps/install` has brought.
-pub fn brought(path: &str) -> Result<PathBuf, Lack> {
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap_or(Path::new("target"));
-    let path = target.join("real").join(path);
-    if path.exists() { Ok(path) } else { Err(format!("{} is not there", path.display())) }
 }

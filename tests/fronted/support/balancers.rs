@@ -3,38 +3,28 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::net::TcpStream;
-use std::path::PathBuf;
 
 use rollctl::lab::{Lab, own_address};
 
-use super::apps::{Lack, brought, example};
+use super::examples::site_of;
+use super::programs::{Lack, Program};
 use crate::roll_support::wait_until;
 
-/// A program that this machine has.
+/// One of them.
 #[derive(Clone, Debug)]
-pub struct Balancer {
-    program: PathBuf,
-}
+pub struct Balancer(Program);
 
 impl Balancer {
     pub fn nginx() -> Result<Self, Lack> {
-        Self::find("nginx")
+        Program::find("nginx").map(Self)
     }
 
     pub fn haproxy() -> Result<Self, Lack> {
-        Self::find("haproxy")
+        Program::find("haproxy").map(Self)
     }
 
     pub fn caddy() -> Result<Self, Lack> {
-        Self::find("caddy")
-    }
-
-    /// What was brought goes before what is installed.
-    fn find(name: &str) -> Result<Self, Lack> {
-        let places = ["programs/usr/sbin", "programs/usr/bin"].map(brought).into_iter().flatten();
-        let installed = ["/usr/sbin", "/usr/bin"].map(PathBuf::from).into_iter();
-        let program = places.chain(installed).map(|dir| dir.join(name)).find(|path| path.is_file());
-        program.map(|program| Self { program }).ok_or(format!("{name} is not there"))
+        Program::find("caddy").map(Self)
     }
 
     /// nginx with a site of the examples.
@@ -83,33 +73,14 @@ impl Balancer {
     }
 
     fn start(&self, lab: &Lab, front: String, arguments: &str) -> String {
-        let program = self.program.display();
-        // Where an unpacked program finds the libraries that came with it.
-        let libraries = brought("programs/usr/lib").into_iter().flat_map(|lib| {
-            let dirs = fs::read_dir(lib).into_iter().flatten().flatten();
-            dirs.map(|dir| dir.path().to_string_lossy().into_owned()).collect::<Vec<_>>()
-        });
-        let libraries = libraries.collect::<Vec<_>>().join(":");
-        let unit = format!(
-            "[Service]\nExecStart={program} {arguments}\nEnvironment=HOME={}\n\
-             Environment=LD_LIBRARY_PATH={libraries}\n",
-            lab.dir().display(),
-        );
+        let home = format!("Environment=HOME={}\n", lab.dir().display());
+        let unit = self.0.service(arguments) + &home;
         lab.install("balancer.service", &unit).unwrap();
         lab.reload().unwrap();
         lab.systemctl(["start", "balancer.service"]).unwrap();
         wait_until("the balancer listens", || TcpStream::connect(&front).is_ok());
         front
     }
-}
-
-/// A file of the examples, with other addresses; all that are to be replaced must be there, once.
-fn site_of(file: &str, addresses: &[(&str, &str)]) -> String {
-    let text = fs::read_to_string(example(file)).unwrap();
-    addresses.iter().fold(text, |text, (from, to)| {
-        assert_eq!(text.matches(from).count(), 1, "{file} does not say {from} once");
-        text.replace(from, to)
-    })
 }
 
 fn write(lab: &Lab, name: &str, text: &str) -> String {

@@ -10,14 +10,19 @@
 
 mod apps;
 mod balancers;
+mod examples;
 mod group;
 mod process;
+mod programs;
+mod sockets;
 mod talk;
 mod trials;
 
-pub use apps::{App, Lack, brought, example};
+pub use apps::App;
 pub use balancers::Balancer;
+pub use examples::example;
 pub use group::{on_a_socket_each, on_one_socket, some_on_one_socket};
 pub use process::Process;
+pub use programs::{Lack, brought};
 pub use talk::Talk;
 pub use trials::Trials;

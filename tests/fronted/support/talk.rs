@@ -5,7 +5,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use serde_json::Value;
 
-use super::apps::{Lack, brought};
+use super::programs::{Lack, brought};
 
 /// Clients that talk to an echo; dropped, they are killed.
 pub struct Talk {

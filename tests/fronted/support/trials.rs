@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Trial};
 
-use super::apps::Lack;
+use super::programs::Lack;
 
 /// The trials of one test program.
 #[derive(Default)]
