@@ -6,6 +6,7 @@
 //! cargo bench --all-features --bench handoff                    # 10 rolls with each kind of client
 //! ROLLS=50 cargo bench --all-features --bench handoff
 //! ROLLS=50 cargo bench --all-features --bench handoff -- idle   # the kinds that are named so
+//! cargo bench --all-features --bench handoff -- cost alone      # or these parts
 //! ```
 //!
 //! Clients, workers and systemd share the machine: what is counted does not depend on that, times do.
@@ -24,8 +25,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     let rolls = std::env::var("ROLLS").ok().map_or(Ok(10), |text| text.parse())?;
     rolls::run(rolls, &wanted)?;
-    if wanted.is_empty() {
+    let asked = |part: &str| wanted.is_empty() || wanted.iter().any(|it| it == part);
+    if asked("cost") {
         cost::run()?;
+    }
+    if asked("alone") {
         alone::run()?;
     }
     Ok(())

@@ -71,7 +71,7 @@ async fn serve_new<A: App>(mut io: Io, app: A, mut limits: Limits) {
                 let service = Tracked { app, track: track.clone(), protocol };
                 match protocol {
                     Protocol::Http1 => http1::serve(io, service, limits).await,
-                    Protocol::Http2 => http2::serve(io, service, limits).await,
+                    Protocol::Http2 => Box::pin(http2::serve(io, service, limits)).await,
                 }
                 break;
             }

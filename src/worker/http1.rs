@@ -38,16 +38,25 @@ enum Turn {
 pub(crate) async fn serve<A: App>(mut io: Io, mut service: Tracked<A>, mut limits: Limits) {
     let track = service.track.clone();
     loop {
-        let mut http = builder().serve_connection(TokioIo::new(io), service).with_upgrades();
+        if let Some(verdict) = rest(&mut io, &mut limits).await {
+            match leave(io, &limits, verdict).await {
+                Some(again) => io = again,
+                None => return,
+            }
+            continue;
+        }
+        let http = builder().serve_connection(TokioIo::new(io), service).with_upgrades();
+        // Boxed, for a connection that only rests has no need of the room.
+        let mut http = Box::new(http);
         let verdict = match turn(&mut http, &mut limits).await {
-            Turn::Ended(result) => return end(http, &track, result),
+            Turn::Ended(result) => return end(*http, &track, result),
             Turn::Over(verdict) => verdict,
         };
         if track.state() == State::Busy {
             match farewell(&mut http, &track).await {
                 Farewell::Ended => return,
                 Farewell::Out => {}
-                Farewell::Over => return cut(http, &track),
+                Farewell::Over => return cut(*http, &track),
             }
         }
         // Elsewhere than between two requests, what comes next is no request.
@@ -72,6 +81,16 @@ fn builder() -> Builder {
     let mut builder = Builder::new();
     builder.half_close(true).pipeline_flush(false).max_buf_size(BUFFER_LIMIT);
     builder
+}
+
+/// Waits for something to read without hyper, whose buffer is 8 KiB: thousands may have come from a
+/// sibling that stay idle. The verdict, should that come first.
+async fn rest(io: &mut Io, limits: &mut Limits) -> Option<Verdict> {
+    poll_fn(|cx| match io.poll_readable(cx) {
+        Poll::Ready(()) => Poll::Ready(None),
+        Poll::Pending => limits.poll(cx).map(Some),
+    })
+    .await
 }
 
 async fn turn<A: App>(http: &mut Http1<A>, limits: &mut Limits) -> Turn {

@@ -152,6 +152,18 @@ impl Io {
         track.is_to_move()
     }
 
+    /// Ready when there is something to read: until then, nobody needs a buffer for it.
+    pub(crate) fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if !self.unread.is_empty() || self.refused.is_some() {
+            return Poll::Ready(());
+        }
+        if self.is_to_leave_the_rest() {
+            return Poll::Pending;
+        }
+        // What is wrong with it shows when it is read.
+        self.stream.poll_read_ready(cx).map(drop)
+    }
+
     /// Puts bytes back in front: hyper had read them, or the sniff had.
     pub(crate) fn put_back(&mut self, bytes: Bytes) {
         if !bytes.is_empty() {

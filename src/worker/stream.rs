@@ -47,6 +47,13 @@ impl Stream {
         }
     }
 
+    pub(crate) fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Tcp(tcp) => tcp.poll_read_ready(cx),
+            Self::Unix(unix) => unix.poll_read_ready(cx),
+        }
+    }
+
     pub(crate) fn peer(&self) -> io::Result<Peer> {
         match self {
             Self::Tcp(tcp) => tcp.peer_addr().map(Peer::Tcp),
