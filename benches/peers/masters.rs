@@ -24,11 +24,13 @@ pub(crate) const PEERS: &[Peer] = &[
         },
     },
     Peer { name: "gunicorn gthread, HUP", is_quick: true, start: gunicorn },
+    Peer { name: "uvicorn, HUP", is_quick: false, start: uvicorn },
     Peer { name: "Puma, phased restart", is_quick: true, start: puma },
     Peer { name: "uWSGI, chain reload", is_quick: false, start: uwsgi },
 ];
 
 const UNIT: &str = "peer.service";
+const PYTHON: &str = "tests/apps/python";
 
 fn pm2(lab: &Lab, app: &str, settings: &str) -> Result<Running> {
     let pm2 = brought("pm2/node_modules/.bin/pm2")?;
@@ -69,8 +71,18 @@ fn pm2(lab: &Lab, app: &str, settings: &str) -> Result<Running> {
 fn gunicorn(lab: &Lab) -> Result<Running> {
     let (gunicorn, address) = (Program::brought("python/bin/gunicorn")?, local_address());
     let arguments = format!("-w 4 -k gthread --threads 16 -b {address} wsgi:app");
-    let service = gunicorn.service(&arguments) + &in_directory("tests/apps/python");
+    let service = gunicorn.service(&arguments) + &in_directory(PYTHON);
     let version = version(gunicorn.command().arg("--version"))?;
+    start_service(lab, UNIT, &service, &address)?;
+    Ok(with_master(address, version, "SIGHUP"))
+}
+
+fn uvicorn(lab: &Lab) -> Result<Running> {
+    let (uvicorn, address) = (Program::brought("python/bin/uvicorn")?, local_address());
+    let number = port(&address);
+    let arguments = format!("--workers 4 --port {number} --no-access-log asgi:app");
+    let service = uvicorn.service(&arguments) + &in_directory(PYTHON);
+    let version = version(uvicorn.command().arg("--version"))?;
     start_service(lab, UNIT, &service, &address)?;
     Ok(with_master(address, version, "SIGHUP"))
 }
@@ -94,7 +106,7 @@ fn uwsgi(lab: &Lab) -> Result<Running> {
          --wsgi-file wsgi.py --callable app --disable-logging --die-on-term --touch-chain-reload {}",
         order.display()
     );
-    let service = uwsgi.service(&arguments) + &in_directory("tests/apps/python");
+    let service = uwsgi.service(&arguments) + &in_directory(PYTHON);
     let version = version(uwsgi.command().arg("--version"))?;
     start_service(lab, UNIT, &service, &address)?;
     let touch = move |_: &Lab| Ok(fs::write(&order, "now")?);
@@ -102,7 +114,9 @@ fn uwsgi(lab: &Lab) -> Result<Running> {
 }
 
 fn in_directory(path: &str) -> String {
-    format!("WorkingDirectory={}\nKillMode=mixed\n", in_project(path).display())
+    // Python would leave files there.
+    let settings = "KillMode=mixed\nEnvironment=PYTHONDONTWRITEBYTECODE=1\n";
+    format!("WorkingDirectory={}\n{settings}", in_project(path).display())
 }
 
 fn with_master(address: String, version: String, with: &'static str) -> Running {

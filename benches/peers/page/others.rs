@@ -74,6 +74,9 @@ impl Others {
                 servers.push(&round.server);
             }
         }
+        if servers.is_empty() {
+            return String::new();
+        }
         let rows = servers.into_iter().map(|server| {
             [
                 server.to_owned(),
@@ -92,6 +95,9 @@ impl Others {
         let mut sizes: Vec<(usize, usize)> =
             self.scale.iter().map(|it| (it.instances, it.at_once)).collect();
         sizes.dedup();
+        if sizes.is_empty() {
+            return String::new();
+        }
         let rows = sizes.into_iter().map(|(instances, at_once)| {
             let of = |value: fn(&ScaleRound) -> f64| {
                 let all = self
@@ -125,6 +131,9 @@ impl Others {
     }
 
     fn instructions_text(&self) -> String {
+        if self.instructions.is_empty() {
+            return String::new();
+        }
         let rows = self
             .instructions
             .iter()

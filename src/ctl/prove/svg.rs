@@ -143,7 +143,8 @@ impl Picture {
         mesh.light_line_style(TRANSPARENT)
             .label_style(("sans-serif", look.text))
             .x_labels(look.labels)
-            .y_labels(3)
+            // Whole requests only.
+            .y_labels((most as usize).min(2) + 1)
             .y_label_formatter(&|y| format!("{y:.0}"));
         mesh.y_desc("lost").x_desc(look.below).draw()?;
         let lossy = self.steps.iter().filter(|(_, step)| step.lost > 0);
