@@ -4,11 +4,14 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::process::{Process, mebibytes};
 use crate::servers::{free_address, fronting, wait_for};
 
 const IDLE: usize = 1_000;
+/// After 5 s the worker gives their buffers back, and some 10 s later its allocator does.
+const LONG_QUIET: Duration = Duration::from_secs(25);
 const BODY: usize = 1 << 30;
 
 pub(crate) fn print() {
@@ -18,7 +21,13 @@ pub(crate) fn print() {
     ask(address);
     println!("\nthe worker's memory, resident: {:.1} MiB idle", resident(&worker));
     let idle: Vec<TcpStream> = (0..IDLE).map(|_| ask(address)).collect();
-    println!("with {IDLE} idle keep-alive connections: {:.1} MiB", resident(&worker));
+    println!("with {IDLE} keep-alive connections: {:.1} MiB", resident(&worker));
+    let until = Instant::now() + LONG_QUIET;
+    while Instant::now() < until {
+        ask(address);
+        thread::sleep(Duration::from_millis(100));
+    }
+    println!("when they have been idle for {LONG_QUIET:?}: {:.1} MiB", resident(&worker));
     drop(idle);
     // The peak from here on; 5 resets it (proc(5)).
     fs::write(format!("/proc/{}/clear_refs", worker.id()), "5").expect("a reset of the peak");

@@ -95,6 +95,7 @@ fn prepare(tcp: &TcpStream) {
 pub(crate) async fn leave(mut io: Io, limits: &Limits, verdict: Verdict) -> Option<Io> {
     let track = &io.track().clone();
     match (verdict, track.state()) {
+        (Verdict::Rest, _) => return Some(io),
         (Verdict::Move, _) => return handoff::offer(io, limits.age()).await,
         (Verdict::SlowHead, _) => io.refuse(SLOW_HEAD).await,
         (Verdict::Deadline, State::Head) => refuse(io, track).await,

@@ -48,7 +48,10 @@ pub(crate) async fn serve<A: App>(mut io: Io, mut service: Tracked<A>, mut limit
         let http = builder().serve_connection(TokioIo::new(io), service).with_upgrades();
         // Boxed, for a connection that only rests has no need of the room.
         let mut http = Box::new(http);
-        let verdict = match turn(&mut http, &mut limits).await {
+        limits.may_rest(true);
+        let turn = turn(&mut http, &mut limits).await;
+        limits.may_rest(false);
+        let verdict = match turn {
             Turn::Ended(result) => return end(*http, &track, result),
             Turn::Over(verdict) => verdict,
         };
@@ -83,8 +86,8 @@ fn builder() -> Builder {
     builder
 }
 
-/// Waits for something to read without hyper, whose buffer is 8 KiB: thousands may have come from a
-/// sibling that stay idle. The verdict, should that come first.
+/// Waits for something to read without hyper and its buffers: of connections that stay idle there may
+/// be thousands. The verdict, should that come first.
 async fn rest(io: &mut Io, limits: &mut Limits) -> Option<Verdict> {
     poll_fn(|cx| match io.poll_readable(cx) {
         Poll::Ready(()) => Poll::Ready(None),

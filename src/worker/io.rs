@@ -166,9 +166,11 @@ impl Io {
 
     /// Puts bytes back in front: hyper had read them, or the sniff had.
     pub(crate) fn put_back(&mut self, bytes: Bytes) {
-        if !bytes.is_empty() {
-            self.entry.track.note_read(0);
+        // Nothing, and yet perhaps hyper's buffer.
+        if bytes.is_empty() {
+            return;
         }
+        self.entry.track.note_read(0);
         self.unread = match self.unread.is_empty() {
             true => bytes,
             false => [bytes, std::mem::take(&mut self.unread)].concat().into(),

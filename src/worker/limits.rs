@@ -16,9 +16,14 @@ use super::track::{State, Track};
 /// What tokio's timers can tell apart.
 const TIMER_GRAIN: Duration = Duration::from_millis(1);
 
+/// A connection that was idle for so long is likely to stay so.
+const LONG_QUIET: Duration = Duration::from_secs(5);
+
 /// Why a connection is not waited for any longer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
+    /// Idle for a while: it can wait without its buffers.
+    Rest,
     /// Idle for the idle timeout, or at the end of the linger time.
     Idle,
     /// The head of a request took too long.
@@ -37,17 +42,23 @@ pub(crate) struct Limits {
     track: Arc<Track>,
     timer: Option<Pin<Box<Sleep>>>,
     head_since: Option<Instant>,
+    may_rest: bool,
 }
 
 impl Limits {
     pub(crate) fn new(track: Arc<Track>) -> Self {
-        Self { track, timer: None, head_since: None }
+        Self { track, timer: None, head_since: None, may_rest: false }
     }
 
     /// As if part of a head had been there for `age` already.
     pub(crate) fn set_head_age(&mut self, age: Duration) {
         let now = Instant::now();
         self.head_since = Some(now.checked_sub(age).unwrap_or(now));
+    }
+
+    /// Whether there are buffers that an idle connection could do without.
+    pub(crate) fn may_rest(&mut self, may_rest: bool) {
+        self.may_rest = may_rest;
     }
 
     /// For how long the connection has been as it is.
@@ -79,9 +90,9 @@ impl Limits {
             return self.poll_linger(cx);
         }
         match &self.timer {
-            // Whatever it was armed for is not later than what is due now. Usually it fires too
-            // early and is armed again then: that is cheaper than once a request.
-            Some(timer) if !timer.is_elapsed() => Poll::Pending,
+            // Whatever else it was armed for is not later than what is due now. Usually it fires
+            // too early and is armed again then: that is cheaper than once a request.
+            Some(timer) if !timer.is_elapsed() && !self.rests_before(timer, state) => Poll::Pending,
             _ => self.poll_timer(cx, state),
         }
     }
@@ -98,12 +109,13 @@ impl Limits {
     }
 
     fn poll_timer(&mut self, cx: &mut Context<'_>, state: State) -> Poll<Verdict> {
-        let due = self.due();
+        let due = self.due(state);
         match &mut self.timer {
             Some(timer) if timer.deadline() <= due => {}
             Some(timer) => timer.as_mut().reset(due),
             None => self.timer = Some(Box::pin(sleep_until(due))),
         }
+        let can_rest = self.can_rest(state);
         let Some(timer) = &mut self.timer else { return Poll::Pending };
         while timer.as_mut().poll(cx).is_ready() {
             let now = Instant::now();
@@ -116,6 +128,7 @@ impl Limits {
                 // A big response can be with hyper as a whole and take long to get out.
                 State::Busy if self.track.in_flight() > 0 || self.track.take_moving() => {}
                 State::Busy => return Poll::Ready(Verdict::Stuck),
+                _ if can_rest => return Poll::Ready(Verdict::Rest),
                 _ => return Poll::Ready(Verdict::Idle),
             }
             let next = if is_due { now + self.track.all.idle_timeout } else { due };
@@ -124,10 +137,22 @@ impl Limits {
         Poll::Pending
     }
 
-    fn due(&self) -> Instant {
+    fn due(&self, state: State) -> Instant {
+        let quiet_since = || Instant::from_std(self.track.quiet_since());
+        let idle_timeout = self.track.all.idle_timeout;
         match self.head_since {
             Some(since) => since + self.track.all.header_timeout,
-            None => Instant::from_std(self.track.quiet_since()) + self.track.all.idle_timeout,
+            None if self.can_rest(state) => quiet_since() + LONG_QUIET.min(idle_timeout / 2),
+            None => quiet_since() + idle_timeout,
         }
+    }
+
+    fn can_rest(&self, state: State) -> bool {
+        self.may_rest && state == State::Idle && self.track.is_at_rest()
+    }
+
+    /// Whether it can rest earlier than the timer would tell.
+    fn rests_before(&self, timer: &Sleep, state: State) -> bool {
+        self.can_rest(state) && self.due(state) < timer.deadline()
     }
 }

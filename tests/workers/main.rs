@@ -17,6 +17,7 @@ mod library;
 mod limits;
 mod requests;
 mod restarts;
+mod resting;
 mod sockets;
 mod support;
 mod upgrades;

@@ -286,6 +286,13 @@ impl Worker {
         line.parse().unwrap()
     }
 
+    /// What it has in memory.
+    pub fn resident_kib(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse().unwrap()
+    }
+
     /// Waits until a metric has a value.
     #[track_caller]
     pub fn until(&self, name: &str, value: u64) {
