@@ -9,7 +9,7 @@ fn rollctl(arguments: &[&str]) -> Output {
 
 #[test]
 fn a_wrong_command_line_ends_with_2() {
-    let wrong: [&[&str]; 26] = [
+    let wrong: [&[&str]; 30] = [
         &[],
         &["frobnicate"],
         &["restart"],
@@ -29,6 +29,10 @@ fn a_wrong_command_line_ends_with_2() {
         &["prove", "w"],
         &["prove", "--url", "http://h/"],
         &["prove", "w", "--url", "https://h/"],
+        &["prove", "w", "--url", "http://h/", "--instead", "true"],
+        &["prove", "--url", "http://h/", "--pause", "1s", "--instead", "true"],
+        &["prove", "--url", "http://h/", "--instead", " "],
+        &["prove", "--url", "http://h/", "--dry-run", "--instead", "true"],
         &["prove", "w", "--url", "http://h/", "--clients", "0"],
         &["prove", "w", "--url", "http://h/", "--clients", "65"],
         &["list", "--host=-oProxyCommand=true"],

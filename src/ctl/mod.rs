@@ -61,7 +61,11 @@ pub use policy::{
     About, CommandLine, Given, HookCommand, Key, Limit, Origin, Policies, Settings, UnitFiles,
 };
 #[cfg(feature = "prove")]
-pub use prove::{Figures, Measure, Picture, Proof, ProofUrl, Proved, Window, prove};
+use prove::grouped;
+#[cfg(feature = "prove")]
+pub use prove::{
+    Figures, Instead, Measure, Picture, Proof, ProofUrl, Proved, Window, prove, prove_command,
+};
 pub use report::{Ending, Output, Report};
 pub use restart::{Request, Resumed, restart};
 pub use scope::Scope;

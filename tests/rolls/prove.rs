@@ -123,6 +123,50 @@ fn one_that_was_killed_is_resumed_like_any_roll() {
     stage.all_serve();
 }
 
+// ---- a command in place of a roll ----
+
+/// `rollctl prove --json --url … --instead COMMAND`, to the end.
+fn prove_command(stage: &Stage, path: &str, command: &str) -> Rolled {
+    let url = url(stage, path);
+    stage.begin("prove", &["--url", &url, "--before", "1s", "--instead", command]).end()
+}
+
+#[test]
+fn any_command_that_restarts_it_is_measured() {
+    let stage = Stage::group(four().instances(2));
+    let before = stage.runs();
+    let proved = prove_command(&stage, "/", "systemctl --user restart 'worker@*'").exits_with(0);
+    let figures = figures(&proved);
+    assert_eq!(figures["command"], "systemctl --user restart 'worker@*'", "{figures}");
+    assert_eq!(figures["groups"], serde_json::json!([]));
+    assert!(figures["during"]["requests"].as_u64().unwrap() > 0, "{figures}");
+    stage.all_are_new_since(&before);
+}
+
+#[test]
+fn what_a_command_loses_is_an_error() {
+    let stage = Stage::group(one_rude_instance());
+    let proved = prove_command(&stage, SLOW, "systemctl --user restart worker@1").exits_with(1);
+    assert!(figures(&proved)["during"]["lost"].as_u64().unwrap() > 0);
+    proved.says("requests were lost").says("next: rollctl prove --user GROUP --url http://");
+}
+
+#[test]
+fn a_command_that_fails_is_measured_and_an_error() {
+    let stage = Stage::group(four().instances(1));
+    let proved = prove_command(&stage, "/", "sh -c 'echo what it prints; exit 7'").exits_with(1);
+    let figures = figures(&proved);
+    assert_eq!((&figures["roll_exit_status"], &figures["lost"]), (&1.into(), &0.into()));
+    proved.says("ended with exit status: 7").says("what it prints");
+}
+
+#[test]
+fn a_command_that_is_not_there_is_refused() {
+    let stage = Stage::group(four().instances(1));
+    let proved = prove_command(&stage, "/", "no-such-program").exits_with(5);
+    proved.says("no-such-program cannot be started").says("nothing was touched");
+}
+
 // ---- refused: nothing was restarted ----
 
 #[test]

@@ -37,7 +37,8 @@ pub(super) enum Verb {
     ///
     /// The URL is loaded before the roll, during it and for a second after it; the roll itself is that
     /// of restart, with its options and refusals. It ends as the roll does, and with 1 too if the roll
-    /// went well and a request was lost. Between two requests a client rests for 5 ms, and all
+    /// went well and a request was lost. A command can be run in place of a roll, so that both can
+    /// be compared. Between two requests a client rests for 5 ms, and all
     /// together make 200 new connections a second at most.
     #[cfg(feature = "prove")]
     Prove(ProveArgs),

@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 
 use super::table;
 use crate::ctl::report::listed;
-use crate::ctl::{ExitStatus, Figures, Proof, Scope, Window};
+use crate::ctl::{ExitStatus, Figures, Proof, Scope, Window, grouped};
 use crate::load::Class;
 
 type Cell = fn(&Window) -> String;
 
 /// A row a figure, a column a part of the time.
-pub(super) fn table(figures: &Figures) -> String {
+pub(super) fn table(proof: &Proof, figures: &Figures) -> String {
     let windows = [&figures.before, &figures.during, &figures.after];
     let row = |name: &str, cell: &dyn Fn(&Window) -> String| {
         let [before, during, after] = windows.map(cell);
@@ -30,16 +30,7 @@ pub(super) fn table(figures: &Figures) -> String {
     ];
     rows.extend(latencies.map(|(name, cell)| row(name, &cell)));
     let lines = table::lines(["", "before", "during", "after"], &rows);
-    format!("\n{}\n\n{}", lines.join("\n"), sentence(figures))
-}
-
-fn sentence(figures: &Figures) -> String {
-    let (lost, requests) = (grouped(figures.lost), grouped(figures.requests));
-    let took = figures.roll_seconds;
-    format!(
-        "{}: the roll took {took:.2} s, {lost} of {requests} requests lost",
-        listed(&figures.groups)
-    )
+    format!("\n{}\n\n{}", lines.join("\n"), proof.sentence())
 }
 
 /// What is to be said of a roll that went well and lost requests all the same.
@@ -53,18 +44,32 @@ pub(super) fn losses(proof: &Proof, scope: Scope) -> Option<String> {
         0 => String::new(),
         some => format!(", {} of them before the roll began", grouped(some)),
     };
-    let mut lines = vec![format!(
-        "rollctl: {lost} of {requests} requests were lost{earlier}; every instance of {} serves",
-        listed(&proof.groups)
-    )];
+    let (state, next) = match proof.groups.first() {
+        Some(group) => (
+            format!("; every instance of {} serves", listed(&proof.groups)),
+            format!(
+                "rollctl status {}{group}; does it answer what it has begun when it is stopped?",
+                scope.flag()
+            ),
+        ),
+        None => (
+            String::new(),
+            format!(
+                "rollctl prove {}GROUP --url {}, which rolls it",
+                scope.flag(),
+                proof.measure.url
+            ),
+        ),
+    };
+    let mut lines =
+        vec![format!("rollctl: {lost} of {requests} requests were lost{earlier}{state}")];
     let mut seen: BTreeSet<Class> = BTreeSet::new();
     for first in total.samples().iter().filter(|it| seen.insert(it.class)) {
         let (class, count) = (first.class, grouped(total.count(first.class)));
         let at = first.at.as_secs_f64();
         lines.push(format!("  {class}: {count}, the first begun at {at:.1} s: {}", first.text));
     }
-    let status = format!("rollctl status {}{}", scope.flag(), proof.groups[0]);
-    lines.push(format!("  next: {status}; does it answer what it has begun when it is stopped?"));
+    lines.push(format!("  next: {next}"));
     Some(lines.join("\n"))
 }
 
@@ -74,11 +79,4 @@ fn millis(window: &Window, time: f64) -> String {
         true => format!("{time:.1} ms"),
         false => "-".to_owned(),
     }
-}
-
-/// A number with a comma between its thousands.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let parts = digits.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy);
-    parts.collect::<Vec<_>>().join(",")
 }

@@ -9,13 +9,17 @@ use clap::Args;
 use super::args::AskedArgs;
 use super::{plan, proof};
 use crate::ctl::report::say;
-use crate::ctl::{Error, ExitStatus, Figures, Measure, Output, Proof, ProofUrl, Proved, prove};
+use crate::ctl::{
+    Error, ExitStatus, Figures, Instead, Measure, Output, Proof, ProofUrl, Proved, prove,
+    prove_command,
+};
 use crate::span::Span;
 
 /// More would measure the machine, and not the roll.
 const MOST_CLIENTS: i64 = 64;
 
 #[derive(Debug, Args)]
+#[command(mut_arg("patterns", |it| it.required(false).required_unless_present("instead")))]
 pub(super) struct ProveArgs {
     #[command(flatten)]
     pub(super) asked: AskedArgs,
@@ -29,6 +33,9 @@ pub(super) struct ProveArgs {
     /// Load it for so long before the roll
     #[arg(long, value_name = "SPAN", default_value = "5s", help_heading = HEADING)]
     before: Span,
+    /// Run this in place of a roll: what restarts the service today
+    #[arg(long, value_name = "COMMAND", conflicts_with_all = FOR_ROLLS, help_heading = HEADING)]
+    instead: Option<Instead>,
     /// Draw the timeline there: latencies and losses every 100 ms
     #[arg(long, value_name = "FILE", help_heading = HEADING)]
     svg: Option<PathBuf>,
@@ -36,6 +43,8 @@ pub(super) struct ProveArgs {
     #[arg(long, conflicts_with = "quiet", help_heading = HEADING)]
     json: bool,
 }
+
+const FOR_ROLLS: [&str; 5] = ["patterns", "outdated", "lock_wait", "dry_run", "PolicyArgs"];
 
 const HEADING: &str = "Load";
 
@@ -45,8 +54,12 @@ pub(super) async fn run(args: &ProveArgs) -> Result<ExitStatus, Error> {
     }
     args.svg.as_deref().map_or(Ok(()), may_be_written)?;
     // The figures are the one object; of the roll only its errors are told then.
-    let request = args.asked.request(Output::of(false, args.asked.quiet || args.json));
-    match prove(&request, &args.measure()).await? {
+    let (output, measure) = (Output::of(false, args.asked.quiet || args.json), args.measure());
+    let proved = match &args.instead {
+        None => prove(&args.asked.request(output), &measure).await?,
+        Some(instead) => prove_command(instead, output, &measure).await?,
+    };
+    match proved {
         Proved::NotRolled(status) => Ok(status),
         Proved::Rolled(proof) => Ok(args.tell(&proof)),
     }
@@ -63,7 +76,7 @@ impl ProveArgs {
         match (self.json, self.asked.quiet) {
             (true, _) => say(stdout(), &serde_json::to_string(&figures).unwrap_or_default()),
             (_, true) => {}
-            _ => say(stdout(), &proof::table(&figures)),
+            _ => say(stdout(), &proof::table(proof, &figures)),
         }
         if let Some(text) = proof::losses(proof, self.asked.scope()) {
             say(stderr(), &text);

@@ -13,15 +13,18 @@ use crate::load::{Class, Report, Tally};
 pub struct Figures {
     /// The groups that were rolled.
     pub groups: Vec<String>,
+    /// The command that was run in place of a roll.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub command: Option<String>,
     /// What was asked for.
     pub url: String,
     /// By how many clients.
     pub clients: usize,
     /// With what `rollctl` ends.
     pub exit_status: u8,
-    /// With what the roll ended.
+    /// With what the roll ended; of a command, 1 if it failed.
     pub roll_exit_status: u8,
-    /// How long the roll took.
+    /// How long the roll took, or the command.
     pub roll_seconds: f64,
     /// All requests of the three windows.
     pub requests: u64,
@@ -67,6 +70,7 @@ impl Figures {
         let total = report.total();
         Self {
             groups: proof.groups.clone(),
+            command: proof.command.clone(),
             url: proof.measure.url.to_string(),
             clients: proof.measure.clients,
             exit_status: proof.status().code(),

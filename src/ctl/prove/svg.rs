@@ -10,7 +10,6 @@ use plotters::prelude::*;
 use super::Proof;
 use super::figures::millis;
 use super::look::Look;
-use crate::ctl::report::listed;
 use crate::load::{Step, Timeline};
 
 type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
@@ -191,8 +190,5 @@ where
 }
 
 fn title(proof: &Proof) -> String {
-    let (lost, requests) = (proof.report.lost(), proof.report.total().requests());
-    let took = proof.took.as_secs_f64();
-    let roll = format!("rollctl prove {}: the roll took {took:.2} s", listed(&proof.groups));
-    format!("{roll}, {lost} of {requests} requests lost")
+    format!("rollctl prove {}", proof.sentence())
 }
