@@ -30,7 +30,7 @@ async fn main() -> ExitCode {
 async fn demo() -> Result<ExitCode, Box<dyn Error>> {
     println!("Starting {INSTANCES} workers, each with a boot time of 1 s, on a private systemd …");
     let lab = Lab::start()?;
-    let group = GroupPlan::new().instances(INSTANCES).drop_in("worker@.service", BOOT);
+    let group = GroupPlan::new().instances(INSTANCES).known_user().drop_in("worker@.service", BOOT);
     let group = group.start(&lab)?;
     let url = format!("http://{}/", group.address);
 

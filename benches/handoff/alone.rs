@@ -13,11 +13,7 @@ pub(crate) fn run() -> Result<(), Box<dyn Error>> {
     println!("\nAn instance alone, restarted with idle connections, a tenth with half a head:");
     for connections in [0, 500, 5_000] {
         let lab = Lab::start()?;
-        let mut plan = GroupPlan::new().instances(1);
-        if rustix::process::geteuid().is_root() {
-            // The lab's bus must know the user, and nothing in a lab tells it those of DynamicUser=.
-            plan = plan.drop_in("worker@.service", "[Service]\nUser=daemon\n");
-        }
+        let plan = GroupPlan::new().instances(1).known_user();
         let group = plan.start(&lab)?;
         let half_heads = connections / 10;
         let loyal = Loyal::to(group.address.parse()?)

@@ -49,7 +49,7 @@ fn set(plan: GroupPlan, settings: &str) -> GroupPlan {
 
 /// On one shared socket, as the units are shipped.
 fn rolled(lab: &Lab, plan: GroupPlan) -> Result<Running> {
-    let group = plan.start(lab)?;
+    let group = plan.known_user().start(lab)?;
     let roll = |lab: &Lab| {
         let mut rollctl = lab.command(program("rollctl")?);
         let output = rollctl.args(["restart", "--user", "-q", "worker"]).output()?;

@@ -88,6 +88,16 @@ impl GroupPlan {
         self
     }
 
+    /// Runs the instances by a user that the lab's bus knows, when root is who asks: nothing in a lab
+    /// tells the bus of those of `DynamicUser=`, and through it a worker asks systemd whether the
+    /// connections are there that wait for its next run.
+    pub fn known_user(self) -> Self {
+        match rustix::process::geteuid().is_root() {
+            true => self.drop_in("worker@.service", "[Service]\nUser=daemon\n"),
+            false => self,
+        }
+    }
+
     /// Takes `worker` or `rollctl` from this path rather than from beside the running program.
     pub fn program(mut self, name: &str, path: impl Into<PathBuf>) -> Self {
         self.programs.push((name.to_owned(), path.into()));

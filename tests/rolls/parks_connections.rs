@@ -16,11 +16,7 @@ const RESTARTS: usize = 3;
 
 /// So many instances of the shipped units, with these lines in the drop-in of their `[Service]`.
 fn group(instances: usize, lines: &str) -> Stage {
-    let mut plan = four().instances(instances);
-    if rustix::process::geteuid().is_root() {
-        // The lab's bus must know the user, and nothing in a lab tells it those of `DynamicUser=`.
-        plan = plan.drop_in("worker@.service", "[Service]\nUser=daemon\n");
-    }
+    let plan = four().instances(instances).known_user();
     Stage::group(plan.drop_in("worker@.service", &format!("[Service]\n{lines}\n")))
 }
 
