@@ -24,7 +24,6 @@ pub(crate) const PEERS: &[Peer] = &[
         },
     },
     Peer { name: "gunicorn gthread, HUP", is_quick: true, start: gunicorn },
-    Peer { name: "uvicorn, HUP", is_quick: false, start: uvicorn },
     Peer { name: "Puma, phased restart", is_quick: true, start: puma },
     Peer { name: "uWSGI, chain reload", is_quick: false, start: uwsgi },
 ];
@@ -73,16 +72,6 @@ fn gunicorn(lab: &Lab) -> Result<Running> {
     let arguments = format!("-w 4 -k gthread --threads 16 -b {address} wsgi:app");
     let service = gunicorn.service(&arguments) + &in_directory(PYTHON);
     let version = version(gunicorn.command().arg("--version"))?;
-    start_service(lab, UNIT, &service, &address)?;
-    Ok(with_master(address, version, "SIGHUP"))
-}
-
-fn uvicorn(lab: &Lab) -> Result<Running> {
-    let (uvicorn, address) = (Program::brought("python/bin/uvicorn")?, local_address());
-    let number = port(&address);
-    let arguments = format!("--workers 4 --port {number} --no-access-log asgi:app");
-    let service = uvicorn.service(&arguments) + &in_directory(PYTHON);
-    let version = version(uvicorn.command().arg("--version"))?;
     start_service(lab, UNIT, &service, &address)?;
     Ok(with_master(address, version, "SIGHUP"))
 }

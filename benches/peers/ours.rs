@@ -26,7 +26,16 @@ pub(crate) const PEERS: &[Peer] = &[
         start: |lab| rolled(lab, node("WORKER_HANDOFF=no")?),
     },
     Peer { name: "rollctl: nginx → Node", is_quick: false, start: behind_nginx },
-    Peer { name: "rollctl: nginx → Node, refuse mode", is_quick: false, start: refusing },
+    Peer {
+        name: "rollctl: nginx → Node, refuse mode",
+        is_quick: false,
+        start: |lab| refusing(lab, ""),
+    },
+    Peer {
+        name: "rollctl: nginx → Node, refuse mode and non_idempotent",
+        is_quick: false,
+        start: |lab| refusing(lab, "non_idempotent"),
+    },
     Peer {
         name: "systemctl restart 'worker@*': the built-in app",
         is_quick: true,
@@ -80,9 +89,9 @@ fn behind_nginx(lab: &Lab) -> Result<Running> {
 }
 
 /// In refuse mode nginx needs somebody else to go to: a socket an instance.
-fn refusing(lab: &Lab) -> Result<Running> {
+fn refusing(lab: &Lab, more: &'static str) -> Result<Running> {
     let settings = "WORKER_DRAIN_MODE=refuse WORKER_DRAIN_STATUS=502";
     let (plan, addresses) = with_a_socket_each(node(settings)?, lab);
     let running = rolled(lab, plan)?;
-    balancers::nginx_before(lab, running, &Site::ServerEach(addresses, "max_fails=0", ""))
+    balancers::nginx_before(lab, running, &Site::ServerEach(addresses, "max_fails=0", more))
 }
