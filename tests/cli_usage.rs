@@ -59,6 +59,19 @@ fn an_argument_that_is_no_text_ends_with_2() {
 }
 
 #[test]
+#[cfg(feature = "prove")]
+fn a_file_may_have_a_name_that_is_no_text() {
+    use std::os::unix::ffi::OsStrExt;
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rollctl"));
+    command.args(["prove", "w", "--url", "http://127.0.0.1:1/", "--svg"]);
+    let file = [std::env::temp_dir().as_os_str().as_bytes(), b"/no-text-\xff.svg"].concat();
+    let output = command.arg(std::ffi::OsStr::from_bytes(&file)).output().unwrap();
+    let err = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(5), "{err}");
+    assert!(err.contains("does not answer"), "{err}");
+}
+
+#[test]
 fn help_is_no_error_and_begins_its_lines_with_a_verb() {
     let output = rollctl(&["restart", "--help"]);
     assert_eq!(output.status.code(), Some(0));

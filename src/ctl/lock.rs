@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep};
 use super::error::Error;
 use super::log::file_name;
 use super::scope::Scope;
+use super::typed::command_line;
 
 const TRY_AGAIN: Duration = Duration::from_millis(100);
 const OWNER_LIMIT: u64 = 1000;
@@ -59,7 +60,7 @@ fn open(path: &Path) -> io::Result<File> {
 
 /// Writes down who holds it, for whoever finds it held.
 fn sign(file: &mut File) -> io::Result<()> {
-    let command: Vec<String> = std::env::args().collect();
+    let command = command_line();
     let since = humantime::format_rfc3339_seconds(std::time::SystemTime::now());
     file.set_len(0)?;
     file.rewind()?;

@@ -35,6 +35,7 @@ mod scope;
 mod select;
 mod signals;
 mod systemd;
+mod typed;
 mod unit_name;
 mod user;
 

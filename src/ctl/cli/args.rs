@@ -10,6 +10,7 @@ use super::group::{GroupArgs, OnRecordArgs};
 use super::prove::ProveArgs;
 use super::resume::ResumeArgs;
 use crate::ctl::policy::{Given, HookCommand, Limit, Origin, Settings};
+use crate::ctl::typed::command_line;
 use crate::ctl::{
     ExitStatus, Health, InstancePattern, Output, Request, Scope, Wanted, is_attended,
 };
@@ -243,7 +244,7 @@ impl AskedArgs {
             lock_wait: self.lock_wait.0,
             outdated: self.outdated,
             output,
-            command: std::env::args().collect(),
+            command: command_line(),
             resumes: None,
         }
     }
