@@ -21,7 +21,8 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use rollctl::worker::Config;
-use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process, kill_process_group, pidfd_open};
 use tempfile::TempDir;
 
 use client::Client;
@@ -369,7 +370,14 @@ impl Drop for Worker {
         let _ = self.child.kill();
         let _ = self.child.wait();
         for app in apps.split_whitespace().filter_map(|app| Pid::from_raw(app.parse().ok()?)) {
+            let end = pidfd_open(app, PidfdFlags::empty());
             let _ = kill_process_group(app, Signal::KILL);
+            // A signal is only on its way when `kill` returns: the place where the app listened
+            // is free once it is gone, and whoever comes next may want it.
+            if let Ok(end) = end {
+                let patience = Timespec::try_from(PATIENCE).unwrap();
+                let _ = poll(&mut [PollFd::new(&end, PollFlags::IN)], Some(&patience));
+            }
         }
     }
 }
