@@ -8,6 +8,7 @@ mod client;
 use std::time::{Duration, Instant};
 
 use client::{Client, get, is_last, is_ok};
+use rollctl::lab::{GroupPlan, Lab};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::support::{PATIENCE, Stage, four, nobody_notices, release, wait_until};
@@ -15,9 +16,13 @@ use crate::support::{PATIENCE, Stage, four, nobody_notices, release, wait_until}
 const RESTARTS: usize = 3;
 
 /// So many instances of the shipped units, with these lines in the drop-in of their `[Service]`.
-fn group(instances: usize, lines: &str) -> Stage {
+fn plan(instances: usize, lines: &str) -> GroupPlan {
     let plan = four().instances(instances).known_user();
-    Stage::group(plan.drop_in("worker@.service", &format!("[Service]\n{lines}\n")))
+    plan.drop_in("worker@.service", &format!("[Service]\n{lines}\n"))
+}
+
+fn group(instances: usize, lines: &str) -> Stage {
+    Stage::group(plan(instances, lines))
 }
 
 impl Stage {
@@ -124,8 +129,12 @@ fn clients_of_instances_that_restart_all_at_once_keep_their_connections() {
 
 #[test]
 fn clients_of_an_app_behind_a_lone_worker_keep_their_connections() {
-    let app = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/apps/odd.py");
-    let stage = group(1, &format!("ExecStart=\nExecStart={WORKER} -- python3 {app}"));
+    let lab = Lab::start().unwrap();
+    // Its unit sees neither home directories nor /tmp, wherever this repository may be.
+    let app =
+        lab.bring(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/apps/odd.py").as_ref()).unwrap();
+    let line = format!("ExecStart=\nExecStart={WORKER} -- python3 {}", app.display());
+    let stage = Stage::group_in(lab, plan(1, &line));
     let mut clients: Vec<Client> = (0..20).map(|_| stage.client()).collect();
     clients.iter_mut().for_each(|client| is_ok(&client.asks("/counts")));
     stage.restarts();
