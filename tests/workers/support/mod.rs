@@ -369,17 +369,19 @@ impl Drop for Worker {
         let apps = fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default();
         let _ = self.child.kill();
         let _ = self.child.wait();
-        for app in apps.split_whitespace().filter_map(|app| Pid::from_raw(app.parse().ok()?)) {
-            let end = pidfd_open(app, PidfdFlags::empty());
-            let _ = kill_process_group(app, Signal::KILL);
-            // A signal is only on its way when `kill` returns: the place where the app listened
-            // is free once it is gone, and whoever comes next may want it.
-            if let Ok(end) = end {
-                let patience = Timespec::try_from(PATIENCE).unwrap();
-                let _ = poll(&mut [PollFd::new(&end, PollFlags::IN)], Some(&patience));
-            }
-        }
+        let apps = apps.split_whitespace().filter_map(|app| Pid::from_raw(app.parse().ok()?));
+        apps.for_each(end_group);
     }
+}
+
+/// A signal is only on its way when `kill` returns: the place where the app listened is free once it
+/// is gone, and whoever comes next may want it.
+fn end_group(leader: Pid) {
+    let end = pidfd_open(leader, PidfdFlags::empty());
+    let _ = kill_process_group(leader, Signal::KILL);
+    let Ok(end) = end else { return };
+    let patience = Timespec::try_from(PATIENCE).unwrap();
+    let _ = poll(&mut [PollFd::new(&end, PollFlags::IN)], Some(&patience));
 }
 
 /// A unix listener in a directory of its own.
