@@ -106,8 +106,7 @@ fn a_stranger_is_not_believed() {
 #[test]
 fn a_client_of_a_unix_socket_has_no_address() {
     let (_dir, path, listener) = unix_listener();
-    let app = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/apps/odd.py");
-    let _worker = Start::worker().socket(listener).args(&format!("-- python3 {app}")).ready();
+    let _worker = Start::in_front("").socket(listener).ready();
     let mut client = Client::unix(&path);
     client.sends(get("/head"));
     let told = told(&mut client);
