@@ -248,6 +248,35 @@ fn a_stopped_sibling_is_given_nothing() {
     new.signal(Signal::CONT);
 }
 
+#[test]
+fn a_sibling_that_was_stopped_gets_what_is_left_when_it_goes_on() {
+    let (_group, old, mut client, new) = handing_over("", "");
+    new.signal(Signal::STOP);
+    old.is_told_to_go();
+    new.signal(Signal::CONT);
+    has_moved(old, 1);
+    answers(&mut client, "2");
+}
+
+#[test]
+fn and_so_does_one_that_answers_when_the_others_have_refused() {
+    let (group, old, mut client, impostor) = with_an_impostor();
+    let new = group.taker("3").ready();
+    new.signal(Signal::STOP);
+    let refusing = thread::spawn(move || {
+        let link = impostor.is_called();
+        let (seq, fds) = link.is_given();
+        drop(fds);
+        link.acknowledges(seq, 0);
+        link
+    });
+    old.is_told_to_go();
+    let _link = refusing.join().unwrap();
+    new.signal(Signal::CONT);
+    has_moved(old, 1);
+    answers(&mut client, "3");
+}
+
 /// An instance with a client, and somebody who only looks like a sibling.
 fn with_an_impostor() -> (Group, Instance, Client, crate::support::group::Impostor) {
     let group = Group::on_tcp();

@@ -5,13 +5,13 @@ use std::io;
 use tokio::task::JoinSet;
 
 use super::desk::{Desk, decode, unexpected};
-use super::siblings::{Sibling, greet};
+use super::siblings::{Greeting, Sibling};
 use crate::handoff::{Frame, Hello, shares};
 
 /// Asks once, and takes what is given. A sibling that does not know the question, or has it switched
 /// off, just ends the link.
 pub(super) async fn ask(desk: Desk) {
-    let siblings = greet(&desk.place).await;
+    let siblings = Greeting::all(&desk.place).prompt().await;
     let hellos: Vec<Hello> = siblings.iter().map(|sibling| sibling.hello).collect();
     let mut links = JoinSet::new();
     for (sibling, wanted) in siblings.into_iter().zip(shares(&desk.hello(), &hellos)) {

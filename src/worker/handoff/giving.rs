@@ -11,7 +11,7 @@ use tokio::time::{sleep, timeout};
 
 use super::Takers;
 use super::parcel::{Parcel, descriptors, message};
-use super::siblings::Sibling;
+use super::siblings::{Greeting, Sibling};
 use super::socket::Link;
 use super::store::Store;
 use crate::handoff::{Frame, Giver};
@@ -35,15 +35,17 @@ enum News {
 struct Giving {
     giver: Giver<Parcel>,
     links: Vec<Arc<Link>>,
+    late: Greeting,
     /// The last resort but one, in the drain.
     store: Asked,
     parcels: UnboundedReceiver<Parcel>,
     news: UnboundedReceiver<News>,
+    tell: UnboundedSender<News>,
     connections: Arc<Connections>,
     is_drain: bool,
     is_blocked: bool,
     /// They read the links, and end with this.
-    _readers: JoinSet<()>,
+    readers: JoinSet<()>,
 }
 
 /// What is known of systemd's store, the last resort but one.
@@ -60,15 +62,14 @@ pub(crate) fn give(
     parcels: UnboundedReceiver<Parcel>,
     connections: &Arc<Connections>,
 ) -> JoinSet<()> {
-    let (siblings, store) = match takers {
-        Takers::Siblings(siblings) => (siblings, Asked::NotYet),
-        Takers::Store(store) => (Vec::new(), Asked::Open(store)),
+    let mut giving = Giving::new(parcels, connections, true);
+    giving.late = takers.late;
+    giving.store = match takers.store {
+        Some(store) => Asked::Open(store),
+        None if takers.siblings.is_empty() => Asked::Closed,
+        None => Asked::NotYet,
     };
-    let is_somebody_there = !siblings.is_empty();
-    let giving = Giving::new(siblings, store, parcels, connections, true);
-    if is_somebody_there {
-        connections.start_moving();
-    }
+    takers.siblings.into_iter().for_each(|sibling| giving.join(sibling));
     [giving.run(Duration::MAX)].into_iter().collect()
 }
 
@@ -77,7 +78,8 @@ pub(crate) fn give(
 pub(super) fn let_go(asker: Sibling, most: usize, connections: &Arc<Connections>) {
     let (outbox, parcels) = unbounded_channel();
     connections.call(most, &outbox);
-    let giving = Giving::new(vec![asker], Asked::Closed, parcels, connections, false);
+    let mut giving = Giving::new(parcels, connections, false);
+    giving.join(asker);
     tokio::spawn(giving.run(CALL_LIMIT));
 }
 
@@ -92,39 +94,58 @@ async fn listen(link: usize, socket: Arc<Link>, tell: UnboundedSender<News>) {
 
 impl Giving {
     fn new(
-        siblings: Vec<Sibling>,
-        store: Asked,
         parcels: UnboundedReceiver<Parcel>,
         connections: &Arc<Connections>,
         is_drain: bool,
     ) -> Self {
-        let (mut giver, mut links, mut readers) = (Giver::default(), vec![], JoinSet::new());
         let (tell, news) = unbounded_channel();
-        for (id, Sibling { link, hello }) in siblings.into_iter().enumerate() {
-            let link = Arc::new(link);
-            giver.open(id, hello.connections);
-            readers.spawn(listen(id, link.clone(), tell.clone()));
-            links.push(link);
+        Self {
+            giver: Giver::default(),
+            links: Vec::new(),
+            late: Greeting::none(),
+            store: Asked::Closed,
+            parcels,
+            news,
+            tell,
+            connections: connections.clone(),
+            is_drain,
+            is_blocked: false,
+            readers: JoinSet::new(),
         }
-        let connections = connections.clone();
-        let (is_blocked, _readers) = (false, readers);
-        Self { giver, links, store, parcels, news, connections, is_drain, is_blocked, _readers }
+    }
+
+    /// This one takes connections too, from now on.
+    fn join(&mut self, Sibling { link, hello }: Sibling) {
+        let id = self.links.len();
+        let link = Arc::new(link);
+        self.giver.open(id, hello.connections);
+        self.readers.spawn(listen(id, link.clone(), self.tell.clone()));
+        self.links.push(link);
+        if self.is_drain && !self.connections.is_moving() {
+            self.connections.start_moving();
+        }
     }
 
     /// Gives what comes until nothing more can come, for `limit` at most, and hears what became of
     /// it.
     async fn run(mut self, limit: Duration) {
         let deadline = self.connections.deadline.clone();
-        if self.links.is_empty() {
+        if matches!(self.store, Asked::Open(_)) {
             settle(&self.connections).await;
             self.connections.start_moving();
         }
+        self.leave_the_stranded().await;
         let mut limit = pin!(sleep(limit));
         let mut is_open = true;
         while is_open || !self.giver.is_idle() {
             tokio::select! {
                 () = deadline.cancelled() => return self.give_up(),
                 Some(news) = self.news.recv() => self.learn(news),
+                Some(sibling) = self.late.next(), if !self.late.is_empty() => {
+                    if sibling.has_room() {
+                        self.join(sibling);
+                    }
+                }
                 parcel = self.parcels.recv(), if is_open => match parcel {
                     Some(parcel) => self.offer_with_all_behind(parcel),
                     None => is_open = false,

@@ -32,6 +32,8 @@ use rustix::net::sockopt::socket_cookie;
 
 use super::inherit::Socket;
 use super::{Config, DrainMode, env};
+use siblings::{Greeting, Sibling};
+use store::Store;
 
 pub(crate) use desk::Adopted;
 pub(crate) use fetching::Fetching;
@@ -83,19 +85,25 @@ impl Place {
 
 /// Who takes connections that are to move: siblings, and after them systemd.
 #[derive(Debug)]
-pub(crate) enum Takers {
-    Siblings(Vec<siblings::Sibling>),
-    Store(store::Store),
+pub(crate) struct Takers {
+    siblings: Vec<Sibling>,
+    /// Those who may still say that they take some.
+    late: Greeting,
+    /// Opened when there are no siblings.
+    store: Option<Store>,
 }
 
 impl Takers {
     /// `None`: nobody; connections are served to their end.
     pub(crate) async fn find(place: &Place) -> Option<Self> {
-        let siblings = siblings::takers(place).await;
-        match siblings.is_empty() {
-            false => Some(Self::Siblings(siblings)),
-            true => store::Store::open().await.map(Self::Store),
+        let mut late = Greeting::all(place);
+        let mut siblings = late.prompt().await;
+        siblings.retain(Sibling::has_room);
+        if !siblings.is_empty() {
+            return Some(Self { siblings, late, store: None });
         }
+        let store = Store::open().await;
+        (store.is_some() || !late.is_empty()).then_some(Self { siblings, late, store })
     }
 }
 

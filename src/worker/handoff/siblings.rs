@@ -10,13 +10,12 @@ use super::Place;
 use super::socket::Link;
 use crate::handoff::{Frame, Hello};
 
-/// How long a sibling has to say who it is, when another one has; one that is stopped or stuck says
-/// nothing, and nothing is sent to it.
-const HELLO_LIMIT: Duration = Duration::from_millis(250);
+/// How long to wait for the others once one has said who it is; one that is stopped or stuck says
+/// nothing.
+const OTHERS_LIMIT: Duration = Duration::from_millis(250);
 
-/// How long the only ones have: a newcomer that just takes thousands may be slow to answer, and with
-/// nobody to take them, connections end.
-const LAST_HELLO_LIMIT: Duration = Duration::from_secs(2);
+/// How long to wait for anybody at all; with nobody to take them, connections end.
+const FIRST_LIMIT: Duration = Duration::from_secs(2);
 
 /// So many are asked at most.
 const MOST: usize = 64;
@@ -28,31 +27,63 @@ pub(crate) struct Sibling {
     pub(super) hello: Hello,
 }
 
-/// Those that would take connections.
-pub(crate) async fn takers(place: &Place) -> Vec<Sibling> {
-    let mut siblings = greet(place).await;
-    siblings.retain(|sibling| sibling.hello.room > 0);
-    siblings
+/// Siblings that were asked who they are, and have not said it yet. One that takes thousands from
+/// somebody else may be slow to answer.
+#[derive(Debug)]
+pub(crate) struct Greeting {
+    asked: JoinSet<Option<Sibling>>,
+    group: u64,
 }
 
-/// Asks all siblings that are ready who they are.
-pub(super) async fn greet(place: &Place) -> Vec<Sibling> {
-    let mut asked = JoinSet::new();
-    for path in beside(&place.path).into_iter().take(MOST) {
-        asked.spawn(ask(path));
+impl Greeting {
+    /// Asks all that are ready.
+    pub(super) fn all(place: &Place) -> Self {
+        let mut asked = JoinSet::new();
+        for path in beside(&place.path).into_iter().take(MOST) {
+            asked.spawn(ask(path));
+        }
+        Self { asked, group: place.group }
     }
-    let begun = Instant::now();
-    let mut siblings = Vec::new();
-    loop {
-        let limit = if siblings.is_empty() { LAST_HELLO_LIMIT } else { HELLO_LIMIT };
-        let Ok(Some(answer)) = timeout_at(begun + limit, asked.join_next()).await else { break };
-        if let Ok(Some(sibling)) = answer
-            && sibling.hello.group == place.group
-        {
+
+    /// Nobody.
+    pub(super) fn none() -> Self {
+        Self { asked: JoinSet::new(), group: 0 }
+    }
+
+    /// Whether nobody is left who could answer.
+    pub(super) fn is_empty(&self) -> bool {
+        self.asked.is_empty()
+    }
+
+    /// The next that answers; `None` when nobody is left. Nothing is lost when this is dropped early.
+    pub(super) async fn next(&mut self) -> Option<Sibling> {
+        while let Some(answer) = self.asked.join_next().await {
+            if let Ok(Some(sibling)) = answer
+                && sibling.hello.group == self.group
+            {
+                return Some(sibling);
+            }
+        }
+        None
+    }
+
+    /// Those that answer soon.
+    pub(super) async fn prompt(&mut self) -> Vec<Sibling> {
+        let begun = Instant::now();
+        let mut siblings = Vec::new();
+        loop {
+            let limit = if siblings.is_empty() { FIRST_LIMIT } else { OTHERS_LIMIT };
+            let Ok(Some(sibling)) = timeout_at(begun + limit, self.next()).await else { break };
             siblings.push(sibling);
         }
+        siblings
     }
-    siblings
+}
+
+impl Sibling {
+    pub(super) fn has_room(&self) -> bool {
+        self.hello.room > 0
+    }
 }
 
 /// `/run/worker/1/handoff.sock` ─► those in `/run/worker/*`, without its own.
