@@ -142,6 +142,30 @@ fn a_taker_that_goes_too_hands_on_what_it_has_got() {
     }
 }
 
+/// It gives by two links then, and the newcomer hears it on both.
+#[test]
+fn the_giver_goes_while_a_newcomer_takes_its_share() {
+    for moment in moments() {
+        let group = Group::on_tcp();
+        let giver = group.worker("1").args("--linger 1s").ready();
+        // Answered one by one, for the queue of those to be accepted is shorter.
+        let mut clients: Vec<Client> = (0..10 * CLIENTS).map(|_| client_of(&giver)).collect();
+        let newcomer = group.worker("2").ready();
+        thread::sleep(moment);
+        giver.signal(Signal::TERM);
+        let log = giver.ends_well();
+        assert!(log.contains(" 0 lingered, 0 lost, 0 requests cut"), "after {moment:?}: {log}");
+        clients.iter_mut().for_each(|client| is_ok(&client.asks("/")));
+        assert_eq!(newcomer.metric("worker_adopted_total"), clients.len() as u64);
+    }
+}
+
+fn client_of(worker: &Worker) -> Client {
+    let mut client = worker.client();
+    is_ok(&client.asks("/"));
+    client
+}
+
 /// With few descriptors left, part of a message's does not arrive.
 #[test]
 fn a_taker_runs_out_of_descriptors() {
