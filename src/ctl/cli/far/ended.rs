@@ -30,6 +30,8 @@ impl Ended {
                 Err(self.no_rollctl())
             }
             (None, _) | (Some(SSH_FAILED), Way::Ssh(_)) => self.out_of_sight(),
+            // That of Debian 11 says 0 when it was told to end.
+            (Some(0), Way::Ssh(_)) if self.is_interrupted => self.out_of_sight(),
             (Some(code), _) => {
                 match ExitStatus::TABLE.iter().find(|(it, _)| i32::from(it.code()) == code) {
                     Some((status, _)) => Ok(self.passed_on(*status)),
