@@ -71,7 +71,7 @@ impl Instance {
             // It still drains: the same job will start it again.
             (Failure::TimedOut { .. }, Some(Verb::Restart)) if is_old => None,
             (Failure::TimedOut { .. }, _) if self.is_untouched() => None,
-            _ if cx.may_stop_for_good => Some(Verb::Stop),
+            _ if cx.bearing.may_stop_for_good() => Some(Verb::Stop),
             _ => {
                 self.note("not stopped: too few others of the group serve".to_owned(), cx);
                 None

@@ -12,12 +12,14 @@
 //! A signal is only a hint to look; what a read says decides. So a signal that is lost or comes
 //! twice costs a second, never the roll.
 
+mod bearing;
 mod ending;
 mod guard;
 mod hooks;
 mod steps;
 mod told;
 
+pub(super) use bearing::Bearing;
 pub(super) use hooks::HOOK_GRACE;
 
 use std::time::Duration;
@@ -51,10 +53,7 @@ const BLIND_READS: u8 = 2;
 pub(super) struct Context<'a> {
     pub(super) now: Moment,
     pub(super) policy: &'a Policy,
-    /// Whether this instance may be stopped for good, should it fail.
-    pub(super) may_stop_for_good: bool,
-    /// Whether the group can bear to lose this one, should it be up.
-    pub(super) may_be_taken: bool,
+    pub(super) bearing: Bearing<'a>,
     pub(super) last_ticket: &'a mut Ticket,
     pub(super) actions: &'a mut Vec<Action>,
 }

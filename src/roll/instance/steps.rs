@@ -38,7 +38,7 @@ impl Instance {
 
     /// Reckoned as down, it has come up, and the group cannot bear to lose it again.
     fn is_one_too_many(&self, cx: &Context) -> bool {
-        !self.was_up && self.state.active.is_up() && !cx.may_be_taken
+        !self.was_up && self.state.active.is_up() && !cx.bearing.may_be_taken()
     }
 
     /// Whether somebody else has touched it: since it was drained, if it was.

@@ -34,7 +34,7 @@ impl Roll {
         }
         self.group = state;
         self.look_back(now, actions);
-        if self.instances.iter().any(Instance::is_busy) {
+        if !self.busy.is_empty() {
             // What has failed is brought to its end, and then the group is another one.
             self.stage = Stage::Settling { then };
             return;

@@ -10,16 +10,16 @@
 //! With `OnFailure=continue` a failure is no reason to end, as long as the group can bear it.
 //! While it is paused nothing new begins either, until it goes on from where it was.
 
-mod bearing;
 mod checking;
 mod hooks;
 mod pacing;
 mod taking;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::event::{Action, Event, GroupState, Moment, Slot, Ticket};
-use super::instance::{Context, Instance};
+use super::instance::{Bearing, Context, Instance};
 use super::outcome::{Failure, Outcome, Reason};
 use super::phase::Phase;
 use super::plan::{Part, Plan};
@@ -32,6 +32,9 @@ use hooks::Hooked;
 pub struct Roll {
     plan: Plan,
     instances: Vec<Instance>,
+    /// Those that are busy, and those that failed: few of what may be thousands.
+    busy: BTreeSet<Slot>,
+    failed: BTreeSet<Slot>,
     /// What is taken at once, in order: the plan's, or less where the group has got weaker.
     parts: Vec<Part>,
     stage: Stage,
@@ -81,6 +84,8 @@ impl Roll {
             pause: plan.policy().pause,
             plan,
             instances,
+            busy: BTreeSet::new(),
+            failed: BTreeSet::new(),
             stage: Stage::Unbegun,
             group: GroupState::default(),
             interrupts: 0,
@@ -120,7 +125,7 @@ impl Roll {
         if let Stage::Opening(hooked) | Stage::Ending(hooked) = self.stage {
             return Some(hooked.until);
         }
-        let of_an_instance = self.instances.iter().filter_map(Instance::wake_at).min();
+        let of_an_instance = self.busy.iter().filter_map(|slot| self.wake_of(*slot)).min();
         of_an_instance.or(match self.stage {
             _ if self.is_held() => None,
             Stage::Unbegun => Some(Moment::default()),
@@ -182,12 +187,15 @@ impl Roll {
         }
     }
 
-    /// Only those whose moment has come: there may be thousands.
+    fn wake_of(&self, slot: Slot) -> Option<Moment> {
+        self.instances[slot.0].wake_at()
+    }
+
     fn tick(&mut self, now: Moment, actions: &mut Vec<Action>) {
-        for slot in 0..self.instances.len() {
-            if self.instances[slot].wake_at().is_some_and(|moment| moment <= now) {
-                self.with(Slot(slot), now, actions, Instance::tick);
-            }
+        let is_due = |slot: &Slot| self.wake_of(*slot).is_some_and(|moment| moment <= now);
+        let due: Vec<Slot> = self.busy.iter().copied().filter(is_due).collect();
+        for slot in due {
+            self.with(slot, now, actions, Instance::tick);
         }
     }
 
@@ -197,7 +205,7 @@ impl Roll {
             self.each(now, actions, Instance::stand_back);
         }
         self.open_in_time(now, actions);
-        if self.instances.iter().any(Instance::is_busy) || matches!(self.stage, Stage::Opening(_)) {
+        if !self.busy.is_empty() || matches!(self.stage, Stage::Opening(_)) {
             return;
         }
         if self.must_wind_down() && !self.is_checking_its_end() && !self.has_come_through() {
@@ -231,12 +239,13 @@ impl Roll {
             OnFailure::Stop => true,
             OnFailure::Continue => failure.ends_every_roll(),
         };
-        let failed = || self.instances.iter().filter_map(Instance::failure).any(ends_it);
+        let failure = |slot: &Slot| self.instances[slot.0].failure();
+        let failed = || self.failed.iter().filter_map(failure).any(ends_it);
         self.interrupts > 0 || self.sickness.is_some() || failed()
     }
 
     fn any_failed(&self) -> bool {
-        self.instances.iter().any(|it| it.failure().is_some())
+        !self.failed.is_empty()
     }
 
     fn is_ending(&self) -> bool {
@@ -300,19 +309,16 @@ impl Roll {
         actions: &mut Vec<Action>,
         act: impl FnOnce(&mut Instance, &mut Context),
     ) {
-        if slot.0 >= self.instances.len() {
-            return;
-        }
-        let may_stop_for_good = self.may_stop_for_good(slot);
-        let may_be_taken = self.may_be_taken(slot);
-        let mut cx = Context {
-            now,
-            policy: self.plan.policy(),
-            may_stop_for_good,
-            may_be_taken,
-            last_ticket: &mut self.last_ticket,
-            actions,
+        let around = Bearing::around(slot, &mut self.instances, &self.group, &self.plan);
+        let Some((instance, bearing)) = around else { return };
+        let (policy, last_ticket) = (self.plan.policy(), &mut self.last_ticket);
+        act(instance, &mut Context { now, policy, bearing, last_ticket, actions });
+        match instance.is_busy() {
+            true => self.busy.insert(slot),
+            false => self.busy.remove(&slot),
         };
-        act(&mut self.instances[slot.0], &mut cx);
+        if instance.failure().is_some() {
+            self.failed.insert(slot);
+        }
     }
 }
