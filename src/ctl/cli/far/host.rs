@@ -4,6 +4,9 @@ use std::fmt;
 use std::num::NonZeroU16;
 use std::str::FromStr;
 
+/// A network that is gone is found out within 15 s; by itself, ssh waits for ever.
+const STILL_THERE: [&str; 4] = ["-o", "ServerAliveInterval=5", "-o", "ServerAliveCountMax=3"];
+
 /// `[USER@]HOST[:PORT]`; what it is called there is ssh's business (`~/.ssh/config`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::ctl::cli) struct Host {
@@ -48,6 +51,7 @@ impl Host {
         let terminal = if is_terminal { "-t" } else { "-T" };
         let port = self.port.map(|port| ["-p".to_owned(), port.to_string()]);
         let mut arguments = vec![terminal.to_owned()];
+        arguments.extend(STILL_THERE.map(str::to_owned));
         arguments.extend(port.into_iter().flatten());
         arguments.extend(["--".to_owned(), self.name.clone(), there(words)]);
         arguments
@@ -74,7 +78,9 @@ mod tests {
 
     fn told(host: &str, words: &[&str]) -> Vec<String> {
         let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
-        host.parse::<Host>().unwrap().arguments(&words, false)
+        let mut told = host.parse::<Host>().unwrap().arguments(&words, false);
+        assert_eq!(told.drain(1..5).collect::<Vec<_>>(), STILL_THERE);
+        told
     }
 
     #[test]
