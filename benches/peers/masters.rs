@@ -5,7 +5,7 @@ use std::process::Command;
 
 use rollctl::lab::Lab;
 
-use crate::nodes::{PLAIN, in_project};
+use crate::nodes::{PLAIN, SLOW, in_project};
 use crate::peer::{Peer, Result, Running, local_address, port, signal, start_service, version};
 use crate::real::{Program, brought};
 
@@ -18,18 +18,38 @@ pub(crate) const PEERS: &[Peer] = &[
     Peer {
         name: "PM2 reload, SIGINT handler, wait_ready, kill_timeout 5 s",
         is_quick: true,
+        start: |lab| graceful(lab, ""),
+    },
+    Peer {
+        name: "PM2 reload, SIGINT handler, wait_ready, kill_timeout 5 s, Node that boots for 1 s",
+        is_quick: false,
         start: |lab| {
-            let settings = "wait_ready: true, listen_timeout: 10000, kill_timeout: 5000";
-            pm2(lab, "benches/peers/apps/graceful.js", &format!("exec_mode: 'cluster', {settings}"))
+            let slow = in_project(SLOW);
+            graceful(lab, &format!(", node_args: '--require={}'", slow.display()))
         },
     },
-    Peer { name: "gunicorn gthread, HUP", is_quick: true, start: gunicorn },
+    Peer {
+        name: "gunicorn gthread, HUP",
+        is_quick: true,
+        start: |lab| gunicorn(lab, "gthread --threads 16", "wsgi:app"),
+    },
+    Peer {
+        name: "gunicorn with uvicorn workers, HUP",
+        is_quick: false,
+        start: |lab| gunicorn(lab, "uvicorn_worker.UvicornWorker", "asgi:app"),
+    },
     Peer { name: "Puma, phased restart", is_quick: true, start: puma },
     Peer { name: "uWSGI, chain reload", is_quick: false, start: uwsgi },
 ];
 
 const UNIT: &str = "peer.service";
 const PYTHON: &str = "tests/apps/python";
+
+fn graceful(lab: &Lab, more: &str) -> Result<Running> {
+    let settings =
+        "exec_mode: 'cluster', wait_ready: true, listen_timeout: 10000, kill_timeout: 5000";
+    pm2(lab, "benches/peers/apps/graceful.js", &format!("{settings}{more}"))
+}
 
 fn pm2(lab: &Lab, app: &str, settings: &str) -> Result<Running> {
     let pm2 = brought("pm2/node_modules/.bin/pm2")?;
@@ -67,9 +87,9 @@ fn pm2(lab: &Lab, app: &str, settings: &str) -> Result<Running> {
     Ok(Running { order: Box::new(reload), ..with_master(address, version, "") })
 }
 
-fn gunicorn(lab: &Lab) -> Result<Running> {
+fn gunicorn(lab: &Lab, kind: &str, app: &str) -> Result<Running> {
     let (gunicorn, address) = (Program::brought("python/bin/gunicorn")?, local_address());
-    let arguments = format!("-w 4 -k gthread --threads 16 -b {address} wsgi:app");
+    let arguments = format!("-w 4 -k {kind} -b {address} {app}");
     let service = gunicorn.service(&arguments) + &in_directory(PYTHON);
     let version = version(gunicorn.command().arg("--version"))?;
     start_service(lab, UNIT, &service, &address)?;

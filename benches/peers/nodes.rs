@@ -12,17 +12,22 @@ pub(crate) const PEERS: &[Peer] = &[
     Peer {
         name: "the recipe (nginx + 4 Node), nginx's defaults",
         is_quick: false,
-        start: |lab| recipe(lab, "", ""),
+        start: |lab| recipe(lab, RECIPE, "", ""),
     },
     Peer {
         name: "the recipe (nginx + 4 Node), max_fails=0",
         is_quick: true,
-        start: |lab| recipe(lab, "max_fails=0", ""),
+        start: |lab| recipe(lab, RECIPE, "max_fails=0", ""),
     },
     Peer {
         name: "the recipe (nginx + 4 Node), max_fails=0 and non_idempotent",
         is_quick: false,
-        start: |lab| recipe(lab, "max_fails=0", "non_idempotent"),
+        start: |lab| recipe(lab, RECIPE, "max_fails=0", "non_idempotent"),
+    },
+    Peer {
+        name: "the recipe (nginx + 4 Node), max_fails=0, that boot for 1 s",
+        is_quick: false,
+        start: |lab| recipe(lab, &after_a_second(RECIPE), "max_fails=0", ""),
     },
 ];
 
@@ -34,18 +39,26 @@ pub(crate) fn in_project(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
-fn recipe(lab: &Lab, setting: &'static str, more: &'static str) -> Result<Running> {
-    let (addresses, nodes) = four(lab, RECIPE)?;
+/// What makes any app of Node's boot for a second.
+pub(crate) const SLOW: &str = "benches/peers/apps/slow.js";
+
+/// What Node is told to run.
+fn after_a_second(app: &str) -> String {
+    format!("--require={} {}", in_project(SLOW).display(), app)
+}
+
+fn recipe(lab: &Lab, app: &str, setting: &'static str, more: &'static str) -> Result<Running> {
+    let (addresses, nodes) = four(lab, app)?;
     nginx_before(lab, nodes, &Site::ServerEach(addresses, setting, more))
 }
 
 /// A service each, with their addresses.
 pub(crate) fn four(lab: &Lab, app: &str) -> Result<(Vec<String>, Running)> {
     let addresses: Vec<String> = (0..4).map(|_| local_address()).collect();
-    let app = in_project(app);
     let service = format!(
-        "[Service]\nExecStart=/usr/bin/node {}\nEnvironment=PORT=%i\nKillMode=mixed\n",
-        app.display()
+        "[Service]\nExecStart=/usr/bin/node {app}\nWorkingDirectory={}\nEnvironment=PORT=%i\n\
+         KillMode=mixed\n",
+        in_project("").display()
     );
     lab.install("node@.service", &service)?;
     lab.reload()?;

@@ -5,6 +5,7 @@ use std::process::Command;
 use rollctl::lab::{GroupPlan, Lab, program};
 
 use crate::balancers::{self, Site};
+use crate::nodes::{SLOW, in_project};
 use crate::peer::{Peer, Result, Running, version};
 use crate::real::{App, with_a_socket_each};
 
@@ -24,6 +25,11 @@ pub(crate) const PEERS: &[Peer] = &[
         name: "rollctl: Node, --handoff no",
         is_quick: false,
         start: |lab| rolled(lab, node("WORKER_HANDOFF=no")?),
+    },
+    Peer {
+        name: "rollctl: Node that boots for 1 s",
+        is_quick: false,
+        start: |lab| rolled(lab, slow_node()?),
     },
     Peer { name: "rollctl: nginx → Node", is_quick: false, start: behind_nginx },
     Peer {
@@ -46,10 +52,21 @@ pub(crate) const PEERS: &[Peer] = &[
         is_quick: false,
         start: |lab| all_at_once(lab, node("")?),
     },
+    Peer {
+        name: "systemctl restart 'worker@*': Node that boots for 1 s",
+        is_quick: false,
+        start: |lab| all_at_once(lab, slow_node()?),
+    },
 ];
 
 fn node(settings: &str) -> Result<GroupPlan> {
     Ok(GroupPlan::new().drop_in("worker@.service", &App::node()?.drop_in(settings)))
+}
+
+fn slow_node() -> Result<GroupPlan> {
+    let slow = in_project(SLOW);
+    let seen = format!("[Service]\nBindReadOnlyPaths={}:/srv/slow.js\n", slow.display());
+    Ok(node("NODE_OPTIONS=--require=/srv/slow.js")?.drop_in("worker@.service", &seen))
 }
 
 fn set(plan: GroupPlan, settings: &str) -> GroupPlan {
