@@ -21,11 +21,11 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinSet;
 
 use super::board::Board;
-use super::connections::{Connections, Phase};
+use super::connections::Connections;
 use super::handoff::Adopted;
 use super::inherit::Socket;
 use super::stream::{Peer, Stream};
-use super::{App, Error, connection};
+use super::{App, DrainMode, Error, connection};
 
 /// How long an accept may block when a sibling's start makes the shared socket blocking.
 const ACCEPT_LIMIT: Duration = Duration::from_millis(1);
@@ -40,20 +40,24 @@ pub(crate) struct Listener {
     /// before they have accepted, and then it is too late to leave that to others.
     socket: UnixStream,
     is_tcp: bool,
+    /// In the drain it is still accepted from.
+    refuses: bool,
 }
 
 impl Listener {
-    pub(crate) fn all(sockets: Vec<Socket>) -> Result<Vec<Self>, Error> {
-        sockets.into_iter().map(|socket| Self::new(socket).map_err(Error::Listener)).collect()
+    pub(crate) fn all(sockets: Vec<Socket>, mode: DrainMode) -> Result<Vec<Self>, Error> {
+        let new = |socket| Self::new(socket, mode).map_err(Error::Listener);
+        sockets.into_iter().map(new).collect()
     }
 
-    fn new(socket: Socket) -> io::Result<Self> {
+    fn new(socket: Socket, mode: DrainMode) -> io::Result<Self> {
+        let refuses = mode == DrainMode::Refuse && socket.is_of_one_instance();
         let Socket { name, fd, is_tcp } = socket;
         tracing::debug!("accepting from {name}");
         ioctl_fionbio(&fd, true)?;
         set_socket_timeout(&fd, Timeout::Recv, Some(ACCEPT_LIMIT))?;
         let socket = UnixStream::from_std(StdUnix::from(fd))?;
-        Ok(Self { socket, is_tcp })
+        Ok(Self { socket, is_tcp, refuses })
     }
 
     /// Whoever has come; an error of kind `WouldBlock` when a sibling was faster.
@@ -113,14 +117,45 @@ impl<F> Doorway<F> {
     }
 }
 
-/// Accepts from all `listeners` until it is dropped, which closes our copies of them and nothing
-/// else: a `shutdown()` would end them for every sibling.
-pub(crate) fn start<A: App>(
-    listeners: Vec<Listener>,
-    doorway: Arc<Doorway<impl Fn(&Peer) -> A + Send + 'static>>,
-    board: Option<Board>,
-) -> JoinSet<()> {
-    [accept(listeners, doorway, board)].into_iter().collect()
+/// The tasks that accept. Dropped, they close our copies of the listeners and nothing else: a
+/// `shutdown()` would end them for every sibling.
+#[derive(Debug, Default)]
+pub(crate) struct Accepting {
+    until_the_drain: JoinSet<()>,
+    refusing: JoinSet<()>,
+}
+
+impl Accepting {
+    pub(crate) fn start<A: App>(
+        listeners: Vec<Listener>,
+        doorway: &Arc<Doorway<impl Fn(&Peer) -> A + Send + 'static>>,
+        board: Option<Board>,
+    ) -> Self {
+        let (refusing, others): (Vec<_>, Vec<_>) = listeners.into_iter().partition(|it| it.refuses);
+        let mut all = Self::default();
+        if !others.is_empty() {
+            all.until_the_drain.spawn(accept(others, doorway.clone(), board));
+        }
+        if !refusing.is_empty() {
+            all.refusing.spawn(accept(refusing, doorway.clone(), None));
+        }
+        all
+    }
+
+    /// Only who can be told to go elsewhere is still let in: from sockets that no sibling accepts
+    /// from, whoever comes would else wait there for our next run.
+    pub(crate) async fn refuse(&mut self) {
+        // Waited for: with several threads a client may just be on its way in.
+        self.until_the_drain.shutdown().await;
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        self.refusing.is_empty()
+    }
+
+    pub(crate) async fn end(&mut self) {
+        self.refusing.shutdown().await;
+    }
 }
 
 async fn accept<A: App>(
@@ -129,7 +164,7 @@ async fn accept<A: App>(
     mut board: Option<Board>,
 ) {
     let connections = &doorway.connections;
-    while connections.phase() == Phase::Serving {
+    loop {
         // A place first: at the limit, clients are left in the queue for the siblings.
         let Ok(place) = connections.room.clone().acquire_owned().await else { return };
         let at = poll_fn(|cx| poll_any(&listeners, cx)).await;

@@ -85,10 +85,13 @@ pub(crate) struct Connections {
     app: AtomicU8,
     bytes_moved: AtomicU64,
     last_id: AtomicU64,
+    /// The last one that came before the drain.
+    last_old: OnceLock<u64>,
     open: Mutex<HashMap<u64, Arc<Track>>>,
     /// Where siblings see how many there are.
     slot: Mutex<Option<OwnSlot>>,
-    emptied: Notify,
+    /// One has closed, and was the last or is missed by the drain.
+    closed: Notify,
 }
 
 impl Connections {
@@ -112,9 +115,10 @@ impl Connections {
             app: AtomicU8::new(AppState::Up as u8),
             bytes_moved: AtomicU64::new(0),
             last_id: AtomicU64::new(0),
+            last_old: OnceLock::new(),
             open: Mutex::default(),
             slot: Mutex::default(),
-            emptied: Notify::new(),
+            closed: Notify::new(),
         })
     }
 
@@ -209,6 +213,9 @@ impl Connections {
 
     /// Moves on to `phase` (never back) and wakes every connection to act on it.
     pub(crate) fn advance(&self, phase: Phase) {
+        if phase >= Phase::Draining {
+            self.last_old.get_or_init(|| self.last_id.load(Relaxed));
+        }
         self.phase.fetch_max(phase as u8, Relaxed);
         fence(SeqCst);
         self.lock().values().for_each(|track| track.wake());
@@ -249,13 +256,26 @@ impl Connections {
 
     /// Returns once no connection is open.
     pub(crate) async fn all_closed(&self) {
+        self.until_closed(|_| true).await;
+    }
+
+    /// Returns once none is open of those that came before the drain.
+    pub(crate) async fn old_closed(&self) {
+        self.until_closed(|id| self.is_old(id)).await;
+    }
+
+    async fn until_closed(&self, is_meant: impl Fn(u64) -> bool) {
         loop {
-            let emptied = self.emptied.notified();
-            if self.lock().is_empty() {
+            let closed = self.closed.notified();
+            if !self.lock().keys().any(|id| is_meant(*id)) {
                 return;
             }
-            emptied.await;
+            closed.await;
         }
+    }
+
+    fn is_old(&self, id: u64) -> bool {
+        self.last_old.get().is_some_and(|last| id <= *last)
     }
 
     /// From now on, siblings see how many connections there are; with `None` no longer.
@@ -319,14 +339,15 @@ impl Drop for Entry {
         if let Some(tunnel) = self.track.tunnel() {
             tunnel.let_go();
         }
-        if all.phase() != Phase::Serving {
+        let is_old = all.is_old(self.track.id);
+        if is_old {
             all.metrics.drained.inc();
         }
         let mut open = all.lock();
         open.remove(&self.track.id);
         all.show(open.len());
-        if open.is_empty() {
-            all.emptied.notify_waiters();
+        if open.is_empty() || is_old {
+            all.closed.notify_waiters();
         }
     }
 }

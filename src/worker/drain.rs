@@ -12,6 +12,7 @@ use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{Instant, sleep_until};
 
+use super::accept::Accepting;
 use super::connections::{Connections, Phase};
 use super::{Config, Error};
 
@@ -76,10 +77,12 @@ impl Signals {
     }
 }
 
-/// Serves what was accepted to its end, or to the deadline. The listeners are closed by now.
+/// Serves what was accepted to its end, or to the deadline. Who comes in the meantime is refused, and
+/// holds nothing up.
 pub(crate) async fn run(
     config: &Config,
     connections: &Arc<Connections>,
+    accepting: &mut Accepting,
     signals: &mut Signals,
 ) -> Outcome {
     let mut deadline = Instant::now() + config.drain_timeout;
@@ -91,7 +94,8 @@ pub(crate) async fn run(
             Phase::Deadline => (deadline + FAREWELLS_LIMIT, None),
         };
         tokio::select! {
-            () = connections.all_closed() => break,
+            () = connections.old_closed(), if !accepting.is_over() => accepting.end().await,
+            () = connections.all_closed(), if accepting.is_over() => break,
             () = sleep_until(until) => match next {
                 Some(phase) => connections.advance(phase),
                 None => break,
@@ -103,6 +107,7 @@ pub(crate) async fn run(
             }
         }
     }
+    accepting.end().await;
     outcome(connections)
 }
 

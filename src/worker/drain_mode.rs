@@ -4,14 +4,15 @@ use std::str::FromStr;
 
 use hyper::StatusCode;
 
-/// What a draining worker does with a request on a connection that it has accepted before.
+/// What a draining worker does with a request on a connection that is open already.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DrainMode {
     /// It is served, as the last one of its connection.
     #[default]
     Serve,
     /// It gets [`DrainStatus`] with `Connection: close`, and a balancer in front of the worker
-    /// sends it elsewhere: the classic recipe for nginx with `proxy_next_upstream`.
+    /// sends it elsewhere: the classic recipe for nginx with `proxy_next_upstream`. From a socket that
+    /// no sibling accepts from (`worker@1.socket`), connections are still accepted, to be told so.
     Refuse,
 }
 

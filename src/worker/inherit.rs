@@ -22,6 +22,14 @@ pub(crate) struct Socket {
     pub(crate) is_tcp: bool,
 }
 
+impl Socket {
+    /// Whether nobody else accepts from it: the socket unit is an instance (`worker@1.socket`). Its
+    /// name comes with the socket, unless `FileDescriptorName=` says otherwise (systemd.socket(5)).
+    pub(crate) fn is_of_one_instance(&self) -> bool {
+        self.name.contains('@')
+    }
+}
+
 /// What systemd passed.
 #[derive(Debug, Default)]
 pub(crate) struct Inherited {

@@ -75,7 +75,7 @@ pub use drain_mode::{BadDrain, DrainMode, DrainStatus};
 pub use error::Error;
 pub use identity::About;
 
-use accept::{Doorway, Listener};
+use accept::{Accepting, Doorway, Listener};
 use admin::Admin;
 use board::{Board, OwnSlot};
 use connections::Phase;
@@ -238,7 +238,7 @@ impl Opened {
     ) -> Result<Self, Error> {
         let signals = Signals::new()?;
         let place = Place::of(&config, &sockets);
-        let listeners = Listener::all(sockets)?;
+        let listeners = Listener::all(sockets, config.drain_mode)?;
         let admin = Admin::open(&config, &connections)?;
         Ok(Self { config, connections, signals, listeners, place, fetching, admin })
     }
@@ -257,7 +257,7 @@ impl Opened {
             self.connections.show_on(OwnSlot::open(place));
             Board::new(place)
         });
-        let accepting = accept::start(listeners, doorway.clone(), board);
+        let accepting = Accepting::start(listeners, &doorway, board);
         let adopt = move |adopted, place| doorway.adopt(adopted, place);
         let open = |place| Taking::open(place, &self.connections, adopt);
         let taking = self.place.as_ref().map(open).unwrap_or_default();
@@ -266,10 +266,10 @@ impl Opened {
 
     /// Says READY for somebody else, who accepts.
     pub(crate) fn stand_by(self) -> Serving {
-        self.ready(JoinSet::new(), Taking::default())
+        self.ready(Accepting::default(), Taking::default())
     }
 
-    fn ready(self, accepting: JoinSet<()>, mut taking: Taking) -> Serving {
+    fn ready(self, accepting: Accepting, mut taking: Taking) -> Serving {
         let Self { config, connections, signals, place, admin, .. } = self;
         let _herald = notify::ready(&connections);
         taking.ask();
@@ -283,7 +283,7 @@ pub(crate) struct Serving {
     config: Config,
     connections: Arc<Connections>,
     pub(crate) signals: Signals,
-    accepting: JoinSet<()>,
+    accepting: Accepting,
     place: Option<Place>,
     taking: Taking,
     _herald: JoinSet<()>,
@@ -299,10 +299,10 @@ impl Serving {
         self.taking.stop().await;
         let giving = self.find_takers().await;
         self.connections.advance(Phase::Draining);
-        // Waited for: with several threads a client may just be on its way in.
-        self.accepting.shutdown().await;
+        self.accepting.refuse().await;
         let told = notify::stopping(&self.connections);
-        let outcome = drain::run(&self.config, &self.connections, &mut self.signals).await;
+        let Self { config, connections, accepting, signals, .. } = self;
+        let outcome = drain::run(config, connections, accepting, signals).await;
         drop(giving);
         told.await;
         notify::gone(&outcome).await;

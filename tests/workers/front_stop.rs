@@ -4,6 +4,7 @@ use rustix::process::Signal;
 
 use crate::support::Start;
 use crate::support::client::{get, is_last, is_ok};
+use crate::support::group::Group;
 
 #[test]
 fn an_app_without_any_grace_is_told_to_go_when_nothing_is_in_flight() {
@@ -78,6 +79,41 @@ fn another_sigterm_ends_the_grace() {
     worker.signal(Signal::TERM);
     let log = worker.ends_well();
     assert!(log.contains("told to go once more: killing the app"), "{log}");
+}
+
+/// A socket of its own is known by its name: who waits there waits for nobody else.
+#[test]
+fn in_refuse_mode_newcomers_are_refused_while_the_socket_is_nobody_elses() {
+    let own = Start::fronting("--drain-mode refuse").env("LISTEN_FDNAMES", "web@1.socket");
+    let worker = own.ready();
+    let mut old = worker.client();
+    is_ok(&old.asks("/"));
+    worker.is_told_to_go();
+    for _ in 0..3 {
+        let refused = worker.client().asks("/");
+        assert!(refused.starts_with("HTTP/1.1 503 "), "{refused}");
+    }
+    assert_eq!(worker.metric("worker_refused_total"), 3);
+    drop(old);
+    let log = worker.ends_well();
+    assert!(log.contains("drained 1 connections: 0 lingered, 0 lost"), "{log}");
+}
+
+#[test]
+fn in_refuse_mode_newcomers_of_a_shared_socket_are_left_to_the_siblings() {
+    let group = Group::on_tcp();
+    let worker = group.joins(Start::in_front("--drain-mode refuse"), "1");
+    let worker = worker.env("LISTEN_FDNAMES", "web.socket").ready();
+    let mut old = worker.client();
+    is_ok(&old.asks("/"));
+    worker.is_told_to_go();
+    let mut new = worker.client();
+    new.sends(get("/"));
+    let refused = old.asks("/");
+    assert!(refused.starts_with("HTTP/1.1 503 "), "{refused}");
+    assert_eq!(worker.metric("worker_refused_total"), 1);
+    drop(old);
+    worker.ends_well();
 }
 
 #[test]
