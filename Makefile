@@ -21,7 +21,7 @@ FEDORA := systemd dbus-daemon util-linux util-linux-script findutils
 PREFIX ?= /usr
 UNITDIR ?= /usr/lib/systemd/system
 
-.PHONY: help demo test lint docs bench bench-quick bench-apps simulate install install-files deb rpm packages-check test-machines test-machine needs apps
+.PHONY: help demo test run-tests lint docs bench bench-quick bench-apps simulate install install-files deb rpm packages-check test-machines test-machine needs apps
 help:
 	@sed -n 's/^# make/make/p' Makefile
 
@@ -29,11 +29,14 @@ demo: needs
 	$(CARGO) build --locked --release --all-features --bins --example demo
 	$(CARGO) run --locked --release --all-features --example demo
 
-# Downloads beside a compiler, a machine that boots beside another.
+# Downloads beside a compiler; and a machine, which mostly waits, beside tests, which do too.
 test: needs
 	$(MAKE) -j2 -O apps lint
+	$(CARGO) test --locked --all-features --no-run
+	$(MAKE) -j2 run-tests test-machine docs
+
+run-tests:
 	$(CARGO) test --locked --all-features
-	$(MAKE) -j2 -O test-machine docs
 
 lint:
 	$(CARGO) fmt --check

@@ -12,11 +12,21 @@ const HALVES: Manner = Manner::Halves(Duration::from_millis(5));
 const MANY: u64 = 200;
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Some clients and the app that they need.
+/// Some clients, and whom they ask.
 pub(crate) struct Kind {
     pub(crate) name: &'static str,
     pub(crate) clients: Clients,
-    pub(crate) is_for_node: bool,
+    pub(crate) site: Site,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Site {
+    /// The worker's own app.
+    BuiltIn,
+    /// One of Node's behind the worker.
+    Node,
+    /// nginx, whose pool of connections to the workers is what has to last.
+    Nginx,
 }
 
 pub(crate) enum Clients {
@@ -29,13 +39,13 @@ pub(crate) fn kinds() -> Vec<Kind> {
     let thinks = |seconds: f64| Duration::from_secs_f64(seconds);
     let upload = || Style::upload("/echo", 64 << 10, Duration::from_millis(700));
     let download = Style::download("/download", 12 << 20, Duration::from_secs(1));
-    let of = |name, clients| Kind { name, clients, is_for_node: false };
+    let of = |name, clients| Kind { name, clients, site: Site::BuiltIn };
     let quiet = vec![
         (64, Style::get("/").think(thinks(1.5))),
         (48, Style::post("/echo", 1024).think(thinks(1.5))),
         (16, Style::get("/").think(thinks(30.0))),
     ];
-    let busy = vec![(32, Style::get("/")), (32, Style::post("/echo", 1024))];
+    let busy = || vec![(32, Style::get("/")), (32, Style::post("/echo", 1024))];
     let idle = vec![(4_500, Manner::Idle), (500, Manner::HalfHead)];
     let some = vec![
         (32, HALVES),
@@ -51,12 +61,13 @@ pub(crate) fn kinds() -> Vec<Kind> {
     let slow = vec![(8, download), (8, upload())];
     vec![
         of("quiet, gaps of 1.5 and 30 s", Clients::Of(quiet)),
-        of("busy GET and POST", Clients::Of(busy)),
+        of("busy GET and POST", Clients::Of(busy())),
+        Kind { site: Site::Nginx, ..of("the same through nginx", Clients::Of(busy())) },
         of("two halves, 5 ms apart", Clients::Loyal(vec![(128, HALVES)])),
         of("pipelines, 2,000 deep", Clients::Loyal(vec![(8, Manner::Pipeline(2_000))])),
         of("5,000 idle, 500 half heads", Clients::Loyal(idle)),
         of("uploads of 0.7 s", Clients::Of(vec![(64, upload())])),
-        Kind { is_for_node: true, ..of("Node: up 0.7 s, down 1 s", Clients::Of(slow)) },
+        Kind { site: Site::Node, ..of("Node: up 0.7 s, down 1 s", Clients::Of(slow)) },
         of("mixed", Clients::Both(others, some)),
     ]
 }

@@ -15,6 +15,19 @@ mod alone;
 mod clients;
 mod cost;
 mod rolls;
+#[path = "../support/service.rs"]
+mod service;
+
+/// What the tests run, too.
+#[path = "../../tests/fronted/support"]
+#[allow(dead_code, unreachable_pub)]
+mod real {
+    mod examples;
+    mod programs;
+
+    pub use examples::site_of;
+    pub use programs::Program;
+}
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (flags, wanted): (Vec<_>, Vec<_>) =

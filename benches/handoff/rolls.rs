@@ -7,9 +7,11 @@ use std::path::Path;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use rollctl::lab::{Group, GroupPlan, Lab, program};
+use rollctl::lab::{Group, GroupPlan, Lab, own_address, program};
 
-use crate::clients::{Kind, Seen, kinds};
+use crate::clients::{Kind, Seen, Site, kinds};
+use crate::real::site_of;
+use crate::service;
 
 /// Clients that say nothing for all of the rolls are not to be closed for that.
 const PATIENT: &str = "[Service]
@@ -52,16 +54,26 @@ pub(crate) fn run(rolls: u32, wanted: &[String]) -> Result<(), Box<dyn Error>> {
 fn row(kind: &Kind, rolls: u32) -> Result<Seen, Box<dyn Error>> {
     let lab = Lab::start()?;
     let mut plan = GroupPlan::new().instances(4).drop_in("worker@.service", PATIENT);
-    if kind.is_for_node {
+    if kind.site == Site::Node {
         plan = plan.drop_in("worker@.service", &node(&lab)?);
     }
     let group = plan.start(&lab)?;
-    let crowd = kind.clients.start(&group.address)?;
+    let address = match kind.site {
+        Site::Nginx => nginx_before(&lab, &group)?,
+        Site::BuiltIn | Site::Node => group.address.clone(),
+    };
+    let crowd = kind.clients.start(&address)?;
     let mut took = (0..rolls).map(|_| roll(&lab)).collect::<Result<Vec<_>, _>>()?;
     took.sort_unstable();
     sleep(SETTLING);
-    let counts = connections(&lab, &group)?;
-    let seen = crowd.end();
+    let counts = of_each(&lab, &group, "worker_connections{")?;
+    // In the last run of each: nobody but nginx connects again without having lost anything.
+    let accepted: u64 = of_each(&lab, &group, "worker_accepted_total")?.into_iter().sum();
+    let mut seen = crowd.end();
+    if kind.site == Site::Nginx {
+        seen.reconnects += accepted;
+    }
+    let counts: Vec<String> = counts.iter().map(u64::to_string).collect();
     let millis = |at: usize| took.get(at).map_or(0, Duration::as_millis);
     println!(
         "| {:<28} | {rolls:>5} | {:>10} | {:>4} | {:>10} | {:>11} | {:>12} | {:<19} |",
@@ -96,15 +108,32 @@ fn roll(lab: &Lab) -> Result<Duration, Box<dyn Error>> {
     }
 }
 
-/// The connections of each instance, as its own metrics count them.
-fn connections(lab: &Lab, group: &Group) -> Result<Vec<String>, Box<dyn Error>> {
-    let count = |number| {
+/// The sum of a metric, as each instance tells it itself.
+fn of_each(lab: &Lab, group: &Group, metric: &str) -> Result<Vec<u64>, Box<dyn Error>> {
+    let sum = |number| {
         let text = get(&group.admin_socket(lab, number))?;
-        let states = text.lines().filter(|line| line.starts_with("worker_connections{"));
-        let numbers = states.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok());
-        Ok(numbers.sum::<u64>().to_string())
+        let lines = text.lines().filter(|line| line.starts_with(metric));
+        Ok(lines.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum())
     };
-    (1..=group.instances).map(count).collect()
+    (1..=group.instances).map(sum).collect()
+}
+
+/// nginx as in packaging/examples, but its pool stays as it is.
+fn nginx_before(lab: &Lab, group: &Group) -> Result<String, Box<dyn Error>> {
+    let front = own_address();
+    let site = site_of(
+        "nginx/shared-socket.conf",
+        &[
+            ("listen 80;", &format!("listen {front};")),
+            ("127.0.0.1:8080", &group.address),
+            (
+                "keepalive_timeout 5s;",
+                "keepalive_timeout 1h; keepalive_requests 100000000; keepalive_time 1h;",
+            ),
+        ],
+    );
+    service::start_nginx(lab, &front, &site)?;
+    Ok(front)
 }
 
 fn get(socket: &Path) -> std::io::Result<String> {

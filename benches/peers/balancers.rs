@@ -5,8 +5,9 @@ use std::fs;
 use rollctl::lab::{Lab, own_address};
 
 use crate::nodes;
-use crate::peer::{Peer, Result, Running, signal, start_service, version};
+use crate::peer::{Peer, Result, Running, signal, version};
 use crate::real::{Program, site_of};
+use crate::service::{self, NGINX_UNIT};
 
 pub(crate) const PEERS: &[Peer] = &[
     Peer { name: "nginx reload, 4 Node behind it", is_quick: false, start: nginx_reloaded },
@@ -20,30 +21,13 @@ pub(crate) enum Site {
     ServerEach(Vec<String>, &'static str, &'static str),
 }
 
-const NGINX: &str = "
-pid DIR/nginx.pid; worker_processes auto;
-events { worker_connections 4096; }
-http {
-    access_log off; keepalive_requests 100000000;
-    client_body_temp_path DIR/body; proxy_temp_path DIR/proxy; fastcgi_temp_path DIR/fastcgi;
-    uwsgi_temp_path DIR/uwsgi; scgi_temp_path DIR/scgi;
-    SITE
-}
-";
-
 /// Puts nginx before a peer.
 pub(crate) fn nginx_before(lab: &Lab, peer: Running, site: &Site) -> Result<Running> {
-    let nginx = Program::find("nginx")?;
     let front = own_address();
-    let dir = lab.dir().to_string_lossy();
-    let config = NGINX.replace("DIR", &dir).replace("SITE", &site.text(&front, &peer.address));
-    let path = lab.dir().join("nginx.conf");
-    fs::write(&path, config)?;
-    let service = nginx.service(&format!("-e stderr -c {} -g 'daemon off;'", path.display()));
-    start_service(lab, "nginx.service", &service, &front)?;
+    let nginx = service::start_nginx(lab, &front, &site.text(&front, &peer.address))?;
     let own = version(nginx.command().arg("-v"))?;
     let version = format!("nginx {own}, {}", peer.version);
-    Ok(Running { address: front, version, fronts: vec!["nginx.service".to_owned()], ..peer })
+    Ok(Running { address: front, version, fronts: vec![NGINX_UNIT.to_owned()], ..peer })
 }
 
 impl Site {
@@ -76,7 +60,7 @@ fn nginx_reloaded(lab: &Lab) -> Result<Running> {
     let (addresses, nodes) = nodes::four(lab, nodes::PLAIN)?;
     let site = Site::ServerEach(addresses, "max_fails=0", "");
     let running = nginx_before(lab, nodes, &site)?;
-    Ok(reloaded(running, "nginx.service", "SIGHUP"))
+    Ok(reloaded(running, NGINX_UNIT, "SIGHUP"))
 }
 
 fn haproxy_reloaded(lab: &Lab) -> Result<Running> {
@@ -92,7 +76,7 @@ fn haproxy_reloaded(lab: &Lab) -> Result<Running> {
     let path = lab.dir().join("haproxy.cfg");
     fs::write(&path, site_of("haproxy/haproxy.cfg", &replaced))?;
     let service = haproxy.service(&format!("-W -f {}", path.display()));
-    start_service(lab, "haproxy.service", &service, &front)?;
+    service::start(lab, "haproxy.service", &service, &front)?;
     let own = version(haproxy.command().arg("-v"))?;
     let version = format!("HAProxy {own}, {}", nodes.version);
     let fronts = vec!["haproxy.service".to_owned()];

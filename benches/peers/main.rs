@@ -23,6 +23,8 @@ mod process;
 #[path = "../support/raw.rs"]
 mod raw;
 mod round;
+#[path = "../support/service.rs"]
+mod service;
 
 /// What the tests run, too.
 #[path = "../../tests/fronted/support"]

@@ -6,8 +6,9 @@ use std::process::Command;
 use rollctl::lab::Lab;
 
 use crate::nodes::{PLAIN, SLOW, in_project};
-use crate::peer::{Peer, Result, Running, local_address, port, signal, start_service, version};
+use crate::peer::{Peer, Result, Running, local_address, port, signal, version};
 use crate::real::{Program, brought};
+use crate::service;
 
 pub(crate) const PEERS: &[Peer] = &[
     Peer {
@@ -83,7 +84,7 @@ fn pm2(lab: &Lab, app: &str, settings: &str) -> Result<Running> {
             false => Err(String::from_utf8_lossy(&output.stderr).into_owned().into()),
         }
     };
-    start_service(lab, UNIT, &service, &address)?;
+    service::start(lab, UNIT, &service, &address)?;
     Ok(Running { order: Box::new(reload), ..with_master(address, version, "") })
 }
 
@@ -92,7 +93,7 @@ fn gunicorn(lab: &Lab, kind: &str, app: &str) -> Result<Running> {
     let arguments = format!("-w 4 -k {kind} -b {address} {app}");
     let service = gunicorn.service(&arguments) + &in_directory(PYTHON);
     let version = version(gunicorn.command().arg("--version"))?;
-    start_service(lab, UNIT, &service, &address)?;
+    service::start(lab, UNIT, &service, &address)?;
     Ok(with_master(address, version, "SIGHUP"))
 }
 
@@ -102,7 +103,7 @@ fn puma(lab: &Lab) -> Result<Running> {
     let arguments = format!("-q -C {} -b tcp://{address} config.ru", config.display());
     let service = puma.service(&arguments) + &in_directory("tests/apps/ruby");
     let version = version(puma.command().arg("--version"))?;
-    start_service(lab, UNIT, &service, &address)?;
+    service::start(lab, UNIT, &service, &address)?;
     Ok(with_master(address, version, "SIGUSR1"))
 }
 
@@ -117,7 +118,7 @@ fn uwsgi(lab: &Lab) -> Result<Running> {
     );
     let service = uwsgi.service(&arguments) + &in_directory(PYTHON);
     let version = version(uwsgi.command().arg("--version"))?;
-    start_service(lab, UNIT, &service, &address)?;
+    service::start(lab, UNIT, &service, &address)?;
     let touch = move |_: &Lab| Ok(fs::write(&order, "now")?);
     Ok(Running { order: Box::new(touch), ..with_master(address, version, "") })
 }

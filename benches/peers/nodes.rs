@@ -6,7 +6,8 @@ use std::process::Command;
 use rollctl::lab::Lab;
 
 use crate::balancers::{Site, nginx_before};
-use crate::peer::{Peer, Result, Running, local_address, port, until_listening, version};
+use crate::peer::{Peer, Result, Running, local_address, port, version};
+use crate::service::until_listening;
 
 pub(crate) const PEERS: &[Peer] = &[
     Peer {

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::error::Error;
-use std::net::TcpStream;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -79,25 +78,6 @@ fn main_processes(lab: &Lab, units: &[String]) -> Result<Vec<u32>> {
     let text = lab.systemctl(arguments.chain(units.iter().map(String::as_str)))?;
     let ids = text.split_whitespace().map(str::parse::<u32>);
     Ok(ids.collect::<std::result::Result<Vec<_>, _>>()?.into_iter().filter(|id| *id > 0).collect())
-}
-
-/// Starts a service, which is up when it listens there.
-pub(crate) fn start_service(lab: &Lab, unit: &str, text: &str, address: &str) -> Result {
-    lab.install(unit, text)?;
-    lab.reload()?;
-    lab.systemctl(["start", unit])?;
-    until_listening(address).map_err(|error| format!("{error}: {}", lab.log(unit)).into())
-}
-
-pub(crate) fn until_listening(address: &str) -> Result {
-    let until = Instant::now() + Duration::from_secs(20);
-    while TcpStream::connect(address).is_err() {
-        if Instant::now() > until {
-            return Err(format!("nobody listens at {address}").into());
-        }
-        sleep(Duration::from_millis(2));
-    }
-    Ok(())
 }
 
 /// Sends a signal to the main process of a unit, and to nobody else.
