@@ -35,8 +35,9 @@ test: needs
 	$(CARGO) test --locked --all-features --no-run
 	$(MAKE) -j2 run-tests test-machine docs
 
+# With +, for the doc tests' compiler asks make how much it may do at once.
 run-tests:
-	$(CARGO) test --locked --all-features
+	+$(CARGO) test --locked --all-features
 
 lint:
 	$(CARGO) fmt --check
