@@ -90,7 +90,7 @@ pub(crate) struct Connections {
     open: Mutex<HashMap<u64, Arc<Track>>>,
     /// Where siblings see how many there are.
     slot: Mutex<Option<OwnSlot>>,
-    /// One has closed, and was the last or is missed by the drain.
+    /// One has closed, and somebody may have waited for it.
     closed: Notify,
 }
 
@@ -346,7 +346,8 @@ impl Drop for Entry {
         let mut open = all.lock();
         open.remove(&self.track.id);
         all.show(open.len());
-        if open.is_empty() || is_old {
+        // Only refuse mode waits for the old ones; thousands may close at once.
+        if open.is_empty() || is_old && all.refusal.is_some() {
             all.closed.notify_waiters();
         }
     }
