@@ -32,7 +32,7 @@ pub use rolling::{Rolled, Rolling};
 pub use script::{Script, is_alive};
 pub use terminal::Terminal;
 
-/// How long anything may take before the story has failed.
+/// How long anything may take, a batch of a roll too, before the story has failed.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The four instances of the shipped units, to be changed by the story.

@@ -80,18 +80,11 @@ impl Rolling {
 
     #[track_caller]
     pub fn until_event(&mut self, what: &str, is_it: impl Fn(&Value) -> bool) -> &mut Self {
-        let deadline = Instant::now() + PATIENCE;
+        let mut deadline = Instant::now() + PATIENCE;
         loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            match self.lines.recv_timeout(left) {
-                Ok(line) => {
-                    let event = serde_json::from_str(&line).unwrap();
-                    let found = is_it(&event);
-                    self.events.push(event);
-                    if found {
-                        return self;
-                    }
-                }
+            match self.next_event(&mut deadline) {
+                Ok(event) if is_it(event) => return self,
+                Ok(_) => {}
                 Err(RecvTimeoutError::Timeout) => panic!("no {what} in time:\n{}", self.story()),
                 Err(RecvTimeoutError::Disconnected) => {
                     let story = self.story();
@@ -100,6 +93,18 @@ impl Rolling {
                 }
             }
         }
+    }
+
+    /// Waits for the next event. Each batch has time of its own, for there may be many, of apps
+    /// that take seconds to boot.
+    fn next_event(&mut self, deadline: &mut Instant) -> Result<&Value, RecvTimeoutError> {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let event: Value = serde_json::from_str(&self.lines.recv_timeout(left)?).unwrap();
+        if event["event"] == "batch_began" {
+            *deadline = Instant::now() + PATIENCE;
+        }
+        self.events.push(event);
+        Ok(&self.events[self.events.len() - 1])
     }
 
     /// Ctrl-C.
@@ -115,11 +120,10 @@ impl Rolling {
     /// Waits for its end.
     #[track_caller]
     pub fn end(mut self) -> Rolled {
-        let deadline = Instant::now() + PATIENCE;
+        let mut deadline = Instant::now() + PATIENCE;
         loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            match self.lines.recv_timeout(left) {
-                Ok(line) => self.events.push(serde_json::from_str(&line).unwrap()),
+            match self.next_event(&mut deadline) {
+                Ok(_) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
                 Err(RecvTimeoutError::Timeout) => {
                     panic!("the roll did not end in time:\n{}", self.story())
