@@ -1,10 +1,9 @@
-//! What the worker costs over a bare hyper server with an equal response.
+//! What the worker costs over a bare hyper server of the same app.
 //!
 //! Both serve on one thread of this process, loaded in turn by one client thread over the same
 //! number of keep-alive connections. Printed: medians over the rounds of requests a second and of
 //! CPU time a request, and their ratios. Run: `cargo bench --bench worker_vs_hyper`.
 
-use std::convert::Infallible;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -12,12 +11,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use http_body_util::Full;
-use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use rollctl::worker::{Config, Worker, app};
 use tokio::runtime;
@@ -33,8 +27,7 @@ fn main() {
         return;
     }
     let worker = Server::start(serve_worker);
-    let page = worker.page();
-    let bare = Server::start(move |address| serve_bare(address, page));
+    let bare = Server::start(serve_bare);
     let mut clients = [worker.clients(), bare.clients()];
     for (server, clients) in [&worker, &bare].into_iter().zip(&mut clients) {
         server.round(clients);
@@ -57,31 +50,29 @@ fn main() {
 fn serve_worker(address: SocketAddr) {
     let mut config = Config::default();
     config.listen = Some(address.to_string().parse().expect("an address"));
-    let worker = Worker::new(config).expect("a worker");
-    let app = app::BuiltIn::new(worker.about());
+    let (worker, app) = worker(config);
     worker.run(app).expect("a run");
 }
 
-fn serve_bare(address: SocketAddr, page: Bytes) {
+fn serve_bare(address: SocketAddr) {
+    let (_, app) = worker(Config::default());
     let serve = async move {
         let listener = tokio::net::TcpListener::bind(address).await.expect("a listener");
         loop {
             let (stream, _) = listener.accept().await.expect("a client");
             stream.set_nodelay(true).expect("nodelay");
-            let page = page.clone();
-            tokio::spawn(async move {
-                let answer = service_fn(|_: Request<hyper::body::Incoming>| {
-                    let mut response = Response::new(Full::new(page.clone()));
-                    let html = HeaderValue::from_static("text/html; charset=utf-8");
-                    response.headers_mut().insert(CONTENT_TYPE, html);
-                    async { Ok::<_, Infallible>(response) }
-                });
-                let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), answer).await;
-            });
+            let serving = http1::Builder::new().serve_connection(TokioIo::new(stream), app.clone());
+            tokio::spawn(async { drop(serving.await) });
         }
     };
     let runtime = runtime::Builder::new_current_thread().enable_all().build();
     runtime.expect("a runtime").block_on(serve)
+}
+
+fn worker(config: Config) -> (Worker, app::BuiltIn) {
+    let worker = Worker::new(config).expect("a worker");
+    let app = app::BuiltIn::new(worker.about());
+    (worker, app)
 }
 
 /// A server on a thread of its own, whose CPU time can be read.
@@ -128,15 +119,6 @@ impl Server {
         }
     }
 
-    /// The body that it answers with, as long as the count in it is in a long round.
-    fn page(&self) -> Bytes {
-        let mut client = self.client();
-        let response = ask(&mut client);
-        let text = String::from_utf8(response).expect("text");
-        let (_, body) = text.split_once("\r\n\r\n").expect("a body");
-        Bytes::from(body.replace("requests<td>0", "requests<td>100000"))
-    }
-
     /// Asks on every connection, then reads every answer, for the length of a round.
     fn round(&self, clients: &mut [TcpStream]) -> Round {
         let (begun, cpu) = (Instant::now(), self.cpu_time());
@@ -156,14 +138,6 @@ impl Server {
         }
         Round { requests, took: begun.elapsed(), cpu: self.cpu_time() - cpu }
     }
-}
-
-fn ask(client: &mut TcpStream) -> Vec<u8> {
-    client.write_all(REQUEST).expect("a request");
-    let mut buffer = vec![0; 16 * 1024];
-    let read = client.read(&mut buffer).expect("an answer");
-    buffer.truncate(read);
-    buffer
 }
 
 struct Round {

@@ -1,6 +1,5 @@
 //! The servers that are compared.
 
-use std::convert::Infallible;
 use std::env;
 use std::fs;
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -9,12 +8,9 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use http_body_util::Full;
-use hyper::body::{Bytes, Incoming};
 use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
+use rollctl::worker::{Config, Worker, app};
 
 use crate::process::{Process, cpu, memory};
 
@@ -142,19 +138,18 @@ fn bare_at(address: SocketAddr) -> Process {
     Process::start(Command::new(this).env(SERVE, address.to_string()))
 }
 
-/// Serves for ever where the environment says so.
+/// Serves for ever where the environment says so: the worker's built-in app, without the worker.
 pub(crate) fn serve_if_told() {
     let Ok(address) = env::var(SERVE) else { return };
+    let worker = Worker::new(Config::default()).expect("a worker");
+    let app = app::BuiltIn::new(worker.about());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.expect("a runtime").block_on(async {
         let listener = tokio::net::TcpListener::bind(address).await.expect("a listener");
         loop {
             let (stream, _) = listener.accept().await.expect("a client");
             stream.set_nodelay(true).expect("nodelay");
-            let answer = service_fn(|_: Request<Incoming>| async {
-                Ok::<_, Infallible>(Response::new(Full::new(Bytes::from_static(b"hello\n"))))
-            });
-            let serving = http1::Builder::new().serve_connection(TokioIo::new(stream), answer);
+            let serving = http1::Builder::new().serve_connection(TokioIo::new(stream), app.clone());
             tokio::spawn(async { drop(serving.await) });
         }
     });
