@@ -48,14 +48,12 @@ fn main() {
 }
 
 fn serve_worker(address: SocketAddr) {
-    let mut config = Config::default();
-    config.listen = Some(address.to_string().parse().expect("an address"));
-    let (worker, app) = worker(config);
+    let (worker, app) = worker_at(&address.to_string());
     worker.run(app).expect("a run");
 }
 
 fn serve_bare(address: SocketAddr) {
-    let (_, app) = worker(Config::default());
+    let (_, app) = worker_at("127.0.0.1:0");
     let serve = async move {
         let listener = tokio::net::TcpListener::bind(address).await.expect("a listener");
         loop {
@@ -69,7 +67,9 @@ fn serve_bare(address: SocketAddr) {
     runtime.expect("a runtime").block_on(serve)
 }
 
-fn worker(config: Config) -> (Worker, app::BuiltIn) {
+fn worker_at(address: &str) -> (Worker, app::BuiltIn) {
+    let mut config = Config::default();
+    config.listen = Some(address.parse().expect("an address"));
     let worker = Worker::new(config).expect("a worker");
     let app = app::BuiltIn::new(worker.about());
     (worker, app)

@@ -141,7 +141,9 @@ fn bare_at(address: SocketAddr) -> Process {
 /// Serves for ever where the environment says so: the worker's built-in app, without the worker.
 pub(crate) fn serve_if_told() {
     let Ok(address) = env::var(SERVE) else { return };
-    let worker = Worker::new(Config::default()).expect("a worker");
+    let mut config = Config::default();
+    config.listen = Some("127.0.0.1:0".parse().expect("an address"));
+    let worker = Worker::new(config).expect("a worker");
     let app = app::BuiltIn::new(worker.about());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.expect("a runtime").block_on(async {

@@ -37,10 +37,9 @@ fn not_ready(group: &Group, gates: &Gates) -> Option<String> {
 /// Measured: a crash loop of one instance at its start limit fails the socket that all share.
 fn poisoned_socket(group: &Group) -> Option<String> {
     let shared = group.sockets.iter().find(|socket| socket.is_shared)?;
-    let limited = group
-        .instances
-        .iter()
-        .filter(|it| it.start_limit_interval > Duration::ZERO && it.sockets.contains(&shared.unit));
+    let limited = group.instances.iter().filter(|it| {
+        it.service.start_limit_interval != Some(Duration::ZERO) && it.sockets.contains(&shared.unit)
+    });
     let names = names(limited)?;
     Some(format!(
         "{names}: at the start limit of one instance systemd fails {} for all \

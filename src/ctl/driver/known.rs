@@ -124,7 +124,8 @@ mod tests {
     }
 
     fn row() -> Row {
-        Row { active: ActiveState::Active, sub: String::new(), job: None }
+        let load = "loaded".to_owned();
+        Row { load, active: ActiveState::Active, sub: String::new(), job: None }
     }
 
     fn knows_one(slot: Slot) -> Known {

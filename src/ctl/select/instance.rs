@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::dependents::Dependent;
 use super::service::Service;
 use crate::ctl::policy::UnitFiles;
-use crate::ctl::systemd::Properties;
+use crate::ctl::systemd::{Properties, Row};
 use crate::ctl::unit_name::UnitName;
 use crate::roll::{ActiveState, UnitState};
 
@@ -14,6 +14,18 @@ use crate::roll::{ActiveState, UnitState};
 const MARGIN: Duration = Duration::from_secs(30);
 /// What is taken for a unit that waits for ever.
 const LONGEST: Duration = Duration::from_secs(15 * 60);
+
+/// What a roll wants to know of an instance that is up, beside its row in the list of units.
+pub(super) const BESIDE_THE_LIST: [&str; 8] = [
+    "FragmentPath",
+    "DropInPaths",
+    "NeedDaemonReload",
+    "TriggeredBy",
+    "RequiredBy",
+    "BoundBy",
+    "RequisiteOf",
+    "ConsistsOf",
+];
 
 /// An instance and what matters of its settings.
 #[derive(Debug)]
@@ -28,8 +40,6 @@ pub struct Instance {
     pub is_enabled: bool,
     /// The `.socket` units that it is tied to.
     pub sockets: Vec<String>,
-    /// `StartLimitIntervalSec=`; zero is no limit.
-    pub start_limit_interval: Duration,
     /// Its file changed on disk and systemd has not read it.
     pub needs_reload: bool,
     /// Since when it is in its state, in microseconds of the wall clock.
@@ -55,7 +65,6 @@ impl Instance {
             state: head.state(),
             is_enabled: is_pulled || head.text("UnitFileState").starts_with("enabled"),
             sockets: sockets.collect(),
-            start_limit_interval: head.span("StartLimitIntervalUSec").unwrap_or(LONGEST),
             needs_reload: head.flag("NeedDaemonReload"),
             since: head.number("StateChangeTimestamp").filter(|time| *time > 0),
             dependents: Dependent::all_of(head),
@@ -65,6 +74,12 @@ impl Instance {
             load_error: head.load_error(),
             service: Service::default(),
         }
+    }
+
+    /// From its row in the list of units, and the properties [`BESIDE_THE_LIST`].
+    pub(super) fn of_row(unit: &str, is_pulled: bool, row: &Row, beside: &Properties) -> Self {
+        let load_state = row.load.clone();
+        Self { state: row.state(), load_state, ..Self::of_unit(unit, is_pulled, beside) }
     }
 
     pub(super) fn is_service(&mut self, service: Service) {

@@ -6,6 +6,8 @@ use std::time::Duration;
 use crate::ctl::outdated::Started;
 use crate::ctl::systemd::{Half, News, Properties};
 
+pub(super) const START_LIMIT: &str = "StartLimitIntervalUSec";
+
 /// What an instance is as a service: settings from its files, and what depends on the instance.
 #[derive(Clone, Debug, Default)]
 pub struct Service {
@@ -13,6 +15,8 @@ pub struct Service {
     pub kind: String,
     /// Its own timeouts to stop and to start; `None` is for ever.
     pub timeouts: (Option<Duration>, Option<Duration>),
+    /// `StartLimitIntervalSec=`: zero is no limit, `None` is for ever.
+    pub start_limit_interval: Option<Duration>,
     /// Its `RuntimeDirectory=`s, below the manager's runtime directory.
     pub runtime_directories: Vec<String>,
     /// Memory in use, in bytes.
@@ -26,10 +30,12 @@ pub struct Service {
 }
 
 impl Service {
-    pub(super) fn of(of: &Properties) -> Self {
+    /// From its half, and `StartLimitIntervalUSec` of the other one.
+    pub(super) fn of(of: &Properties, limit: &Properties) -> Self {
         Self {
             kind: of.text("Type").to_owned(),
             timeouts: (of.span("TimeoutStopUSec"), of.span("TimeoutStartUSec")),
+            start_limit_interval: limit.span(START_LIMIT),
             runtime_directories: of.texts("RuntimeDirectory"),
             memory: of.number("MemoryCurrent"),
             started: started(of),
@@ -40,7 +46,8 @@ impl Service {
 
     /// What holds for every instance that was read from the same files.
     pub(super) fn settings(&self) -> Self {
-        Self { kind: self.kind.clone(), timeouts: self.timeouts, ..Self::default() }
+        let Self { timeouts, start_limit_interval, .. } = *self;
+        Self { kind: self.kind.clone(), timeouts, start_limit_interval, ..Self::default() }
     }
 }
 

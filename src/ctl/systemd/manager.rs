@@ -24,6 +24,8 @@ pub struct UnitFile {
 /// What a list says of a unit: what it is doing, and nothing of its run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
+    /// `loaded`, `masked`, `not-found`, …
+    pub load: String,
     /// Up, down, or between.
     pub active: ActiveState,
     /// systemd's finer word for the same.
@@ -104,7 +106,8 @@ impl Systemd {
         let rows: Vec<UnitRow> = reply.body().deserialize()?;
         let row = |row: UnitRow| {
             let job = (row.7 > 0).then_some(JobId(row.7));
-            (row.0, Row { active: ActiveState::from(row.3.as_str()), sub: row.4, job })
+            let active = ActiveState::from(row.3.as_str());
+            (row.0, Row { load: row.2, active, sub: row.4, job })
         };
         Ok(rows.into_iter().map(row).collect())
     }
@@ -159,14 +162,25 @@ impl Systemd {
         unit: &str,
         row: &Row,
     ) -> Result<UnitState, CallError> {
-        let path = object_path(unit);
         let halves = [Half::Unit, Half::Service];
-        let names = halves
-            .into_iter()
-            .flat_map(|half| half.beside_the_list().iter().map(move |it| (half, it)));
-        let properties = try_join_all(names.map(|(half, name)| self.property(&path, half, name)));
-        let state = Properties::new(properties.await?.into_iter().collect()).state();
+        let names = halves.map(|half| half.beside_the_list().iter().map(move |it| (half, *it)));
+        let state = self.some(unit, names.into_iter().flatten()).await?.state();
         Ok(UnitState { active: row.active, sub: row.sub.clone(), job: row.job, ..state })
+    }
+
+    /// These properties of a service.
+    ///
+    /// # Errors
+    ///
+    /// When systemd does not answer, or refuses.
+    pub(in crate::ctl) async fn some(
+        &self,
+        unit: &str,
+        names: impl IntoIterator<Item = (Half, &'static str)>,
+    ) -> Result<Properties, CallError> {
+        let path = object_path(unit);
+        let gets = names.into_iter().map(|(half, name)| self.property(&path, half, name));
+        Ok(Properties::new(try_join_all(gets).await?.into_iter().collect()))
     }
 
     async fn property(
