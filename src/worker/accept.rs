@@ -102,6 +102,7 @@ impl<F> Doorway<F> {
     {
         self.connections.metrics.accepted.inc();
         let (app, entry) = (self.app_for(&peer), self.connections.open(place));
+        self.connections.show_count();
         tokio::spawn(connection::serve(stream, app, entry));
     }
 

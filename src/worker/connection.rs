@@ -63,7 +63,7 @@ pub(crate) async fn go_on<A: App>(adopted: Adopted, app: A, entry: Entry) {
     }
 }
 
-async fn serve_new<A: App>(mut io: Io, app: A, mut limits: Limits) {
+async fn serve_new<A: App>(mut io: Box<Io>, app: A, mut limits: Limits) {
     let track = &io.track().clone();
     loop {
         match sniff(&mut io, &mut limits).await {
@@ -92,7 +92,7 @@ fn prepare(tcp: &TcpStream) {
 
 /// Closes a connection on which no request is being answered, or gives it to a sibling. It is given
 /// back, to be served, when a last look finds that the client was faster, or when no sibling took it.
-pub(crate) async fn leave(mut io: Io, limits: &Limits, verdict: Verdict) -> Option<Io> {
+pub(crate) async fn leave(mut io: Box<Io>, limits: &Limits, verdict: Verdict) -> Option<Box<Io>> {
     let track = &io.track().clone();
     match (verdict, track.state()) {
         (Verdict::Rest, _) => return Some(io),
@@ -110,13 +110,13 @@ pub(crate) async fn leave(mut io: Io, limits: &Limits, verdict: Verdict) -> Opti
     None
 }
 
-async fn refuse(io: Io, track: &Track) {
+async fn refuse(io: Box<Io>, track: &Track) {
     track.all.metrics.cut.inc();
     tracing::warn!(connection = track.id, "cut at the deadline: a request not begun, answered 503");
     io.refuse(TOO_LATE).await;
 }
 
-async fn close_idle(mut io: Io, track: &Track) {
+async fn close_idle(mut io: Box<Io>, track: &Track) {
     let metrics = &track.all.metrics;
     if track.all.phase() != Phase::Serving {
         metrics.lingered.inc();

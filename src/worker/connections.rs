@@ -211,14 +211,16 @@ impl Connections {
         self.outbox.get().filter(|_| self.is_moving())
     }
 
-    /// Moves on to `phase` (never back) and wakes every connection to act on it.
+    /// Moves on to `phase` (never back) and wakes every connection that has to act on it.
     pub(crate) fn advance(&self, phase: Phase) {
         if phase >= Phase::Draining {
             self.last_old.get_or_init(|| self.last_id.load(Relaxed));
         }
         self.phase.fetch_max(phase as u8, Relaxed);
         fence(SeqCst);
-        self.lock().values().for_each(|track| track.wake());
+        // HTTP/1 sees that it drains at its next request; of idle ones there may be thousands.
+        let is_concerned = |track: &&Arc<Track>| phase > Phase::Draining || track.is_unmovable();
+        self.lock().values().filter(is_concerned).for_each(|track| track.wake());
         if phase >= Phase::Draining {
             self.drain_end.get_or_init(|| Instant::now() + self.drain_timeout);
             self.draining.cancel();
@@ -244,14 +246,18 @@ impl Connections {
         }
     }
 
-    /// Enters a connection into the books; it leaves them when the guard is dropped.
+    /// Enters a connection into the books; it leaves them when the guard is dropped. Siblings see
+    /// it after [`Connections::show_count`].
     pub(crate) fn open(self: &Arc<Self>, place: OwnedSemaphorePermit) -> Entry {
         let id = self.last_id.fetch_add(1, Relaxed) + 1;
         let track = Arc::new(Track::new(id, self.clone()));
-        let mut open = self.lock();
-        open.insert(id, track.clone());
-        self.show(open.len());
+        self.lock().insert(id, track.clone());
         Entry { track, _place: place }
+    }
+
+    /// Shows siblings how many connections there are.
+    pub(crate) fn show_count(&self) {
+        self.show(self.count());
     }
 
     /// Returns once no connection is open.
@@ -281,6 +287,7 @@ impl Connections {
     /// From now on, siblings see how many connections there are; with `None` no longer.
     pub(crate) fn show_on(&self, slot: Option<OwnSlot>) {
         *self.lock_slot() = slot;
+        self.show_count();
     }
 
     fn show(&self, count: usize) {

@@ -27,7 +27,7 @@ const BUFFER_LIMIT: usize = 64 * 1024;
 /// How long the last answers have to get out after the deadline.
 pub(crate) const FAREWELL_LIMIT: Duration = Duration::from_secs(2);
 
-type Http1<A> = UpgradeableConnection<TokioIo<Io>, Tracked<A>>;
+type Http1<A> = UpgradeableConnection<TokioIo<Box<Io>>, Tracked<A>>;
 
 enum Turn {
     Ended(hyper::Result<()>),
@@ -35,7 +35,7 @@ enum Turn {
 }
 
 /// Serves requests until the client, a limit, the drain or an upgrade ends the connection.
-pub(crate) async fn serve<A: App>(mut io: Io, mut service: Tracked<A>, mut limits: Limits) {
+pub(crate) async fn serve<A: App>(mut io: Box<Io>, mut service: Tracked<A>, mut limits: Limits) {
     let track = service.track.clone();
     loop {
         if let Some(verdict) = rest(&mut io, &mut limits).await {
@@ -148,7 +148,7 @@ fn note_unread(track: &Track) {
 /// just dropped, what the client has sent since could destroy the end of the last response.
 pub(crate) async fn close_declined(upgrade: OnUpgrade) {
     if let Ok(upgraded) = upgrade.await
-        && let Ok(parts) = upgraded.downcast::<TokioIo<Io>>()
+        && let Ok(parts) = upgraded.downcast::<TokioIo<Box<Io>>>()
     {
         parts.io.into_inner().close().await;
     }

@@ -22,7 +22,7 @@ use super::track::Track;
 const GOAWAY_LIMIT: Duration = Duration::from_secs(5);
 
 /// Serves streams until the client ends the connection, or we have said goodbye.
-pub(crate) async fn serve<A: App>(mut io: Io, service: Tracked<A>, mut limits: Limits) {
+pub(crate) async fn serve<A: App>(mut io: Box<Io>, service: Tracked<A>, mut limits: Limits) {
     let track = service.track.clone();
     io.leave_http1();
     track.note_unmovable();

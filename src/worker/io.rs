@@ -26,6 +26,9 @@ const STAY: Duration = Duration::from_millis(10);
 const CLOSE_LIMIT: Duration = Duration::from_secs(2);
 
 /// A stream that is noted, can be looked at once more, and lingers when it is closed.
+///
+/// It goes about in a box: a future keeps room twice for what it is called with, and so does the one
+/// that calls it. The task of an idle connection was 3.7 KiB large, and is 0.9 KiB.
 #[derive(Debug)]
 pub(crate) struct Io {
     /// Before the entry: what has left the books is closed.
@@ -57,9 +60,9 @@ pub(crate) struct Parked {
 }
 
 impl Parked {
-    pub(crate) fn resume(self, stream: Stream, unread: Bytes) -> Io {
+    pub(crate) fn resume(self, stream: Stream, unread: Bytes) -> Box<Io> {
         let Self { entry, framing, arrival } = self;
-        let mut io = Io { framing, arrival, ..Io::new(stream, entry) };
+        let mut io = Box::new(Io { framing, arrival, ..Io::at_first(stream, entry) });
         io.put_back(unread);
         io
     }
@@ -95,7 +98,11 @@ pub(crate) enum Look {
 }
 
 impl Io {
-    pub(crate) fn new(stream: Stream, entry: Entry) -> Self {
+    pub(crate) fn new(stream: Stream, entry: Entry) -> Box<Self> {
+        Box::new(Self::at_first(stream, entry))
+    }
+
+    fn at_first(stream: Stream, entry: Entry) -> Self {
         Self {
             stream,
             entry,
@@ -109,9 +116,9 @@ impl Io {
     }
 
     /// A connection that was passed on `hops` times, with what its last owner had read of it.
-    pub(crate) fn adopt(stream: Stream, entry: Entry, unread: Bytes, hops: u8) -> Self {
+    pub(crate) fn adopt(stream: Stream, entry: Entry, unread: Bytes, hops: u8) -> Box<Self> {
         let arrival = Some(Arrival { at: Instant::now(), hops });
-        let mut io = Self { arrival, ..Self::new(stream, entry) };
+        let mut io = Box::new(Self { arrival, ..Self::at_first(stream, entry) });
         let sound = io.follow(&unread);
         io.put_back(unread.slice(..sound));
         io
@@ -133,8 +140,8 @@ impl Io {
     }
 
     /// Takes a connection at rest apart, into what goes and what stays.
-    pub(crate) fn park(self) -> (Parked, Stream, Bytes) {
-        let Self { stream, entry, unread, framing, arrival, .. } = self;
+    pub(crate) fn park(self: Box<Self>) -> (Parked, Stream, Bytes) {
+        let Self { stream, entry, unread, framing, arrival, .. } = *self;
         (Parked { entry, framing, arrival }, stream, unread)
     }
 
@@ -228,7 +235,7 @@ impl Io {
     }
 
     /// Writes a last response of our own, then closes.
-    pub(crate) async fn refuse(mut self, response: &'static str) {
+    pub(crate) async fn refuse(mut self: Box<Self>, response: &'static str) {
         self.entry.track.note_closing();
         let written = tokio::time::timeout(CLOSE_LIMIT, self.write_all(response.as_bytes())).await;
         if matches!(written, Ok(Ok(()))) {

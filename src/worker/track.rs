@@ -177,19 +177,25 @@ impl Track {
 
     pub(crate) fn note_unmovable(&self) {
         self.is_unmovable.store(true, Relaxed);
+        // As in [`Track::register`].
+        fence(SeqCst);
+    }
+
+    pub(crate) fn is_unmovable(&self) -> bool {
+        self.is_unmovable.load(Relaxed)
     }
 
     /// Whether a sibling shall have it, now.
     pub(crate) fn is_to_move(&self) -> bool {
         let is_to_go = self.all.is_moving() || self.is_called.load(Relaxed);
-        is_to_go && self.is_at_rest() && !self.is_unmovable.load(Relaxed)
+        is_to_go && self.is_at_rest() && !self.is_unmovable()
     }
 
     /// Whether it could go to a sibling, now or soon.
     pub(crate) fn is_movable(&self) -> bool {
         let is_called = self.is_called.load(Relaxed);
         let is_http1 = !matches!(self.state(), State::Tunnel | State::Closing);
-        is_http1 && !is_called && !self.is_unmovable.load(Relaxed)
+        is_http1 && !is_called && !self.is_unmovable()
     }
 
     /// When it is next at rest, it goes into `outbox`.

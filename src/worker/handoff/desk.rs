@@ -120,6 +120,7 @@ impl Desk {
         // From here to the end nothing is waited for: they are ours, whatever happens to this link.
         let all = descriptors.into_iter().zip(conns).zip(places).take(taken);
         all.for_each(|((fd, conn), place)| self.adopt(fd, conn, place));
+        self.connections.show_count();
         Ok(())
     }
 

@@ -65,7 +65,7 @@ pub(super) fn descriptors(batch: &[Parcel]) -> Vec<BorrowedFd<'_>> {
 }
 
 /// Gives away a connection that is at rest, and has been for `age`; returns it when it stays.
-pub(crate) async fn offer(io: Io, age: Duration) -> Option<Io> {
+pub(crate) async fn offer(io: Box<Io>, age: Duration) -> Option<Box<Io>> {
     let track = io.track().clone();
     let is_fresh = track.state() == State::Fresh || track.begun() == 0;
     let record = Record { hops: io.hops(), is_fresh, age: millis(age) };
