@@ -82,8 +82,7 @@ impl Bench {
         Ok(Self { lab, units, at_once })
     }
 
-    /// They take turns in being the first, for what is started later is slower: by a third from the
-    /// first round to the fifth.
+    /// They take turns in being the first, for a machine is not as fast all the time.
     fn round(&self, is_ideal_first: bool) -> Result<ScaleRound, Box<dyn Error>> {
         let plan = self.rollctl(&["plan"])?;
         let ideal = is_ideal_first.then(|| self.ideal()).transpose()?;
