@@ -50,7 +50,7 @@ BENCH := $(CARGO) bench --locked --all-features --bench
 bench: needs bench-apps
 	$(BENCH) instructions
 	$(BENCH) scale
-	ROUNDS=3 $(BENCH) fronting
+	ROUNDS=5 $(BENCH) fronting
 	$(BENCH) peers
 	$(BENCH) peers -- page
 
