@@ -12,9 +12,6 @@ use tokio::time::sleep;
 use super::Instance;
 use crate::ctl::systemd::{CallError, Properties, Systemd, Wish};
 
-/// The properties of an instance that name them, and whether they can be up without it.
-const KINDS: [(&str, bool); 4] =
-    [("RequiredBy", true), ("BoundBy", true), ("RequisiteOf", true), ("ConsistsOf", false)];
 /// A start that takes longer is left to systemd.
 const LIMIT: u32 = 50;
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
@@ -29,12 +26,16 @@ pub struct Dependent {
 }
 
 impl Dependent {
+    /// The properties of an instance that name them, and whether they need it.
+    pub(super) const PROPERTIES: [(&'static str, bool); 4] =
+        [("RequiredBy", true), ("BoundBy", true), ("RequisiteOf", true), ("ConsistsOf", false)];
+
     pub(super) fn all_of(properties: &Properties) -> Vec<Self> {
         let of = |(property, needs_it): (&str, bool)| {
             let units = properties.texts(property).into_iter();
             units.map(move |unit| Self { unit, needs_it }).collect::<Vec<_>>()
         };
-        KINDS.into_iter().flat_map(of).collect()
+        Self::PROPERTIES.into_iter().flat_map(of).collect()
     }
 }
 

@@ -16,16 +16,10 @@ const MARGIN: Duration = Duration::from_secs(30);
 const LONGEST: Duration = Duration::from_secs(15 * 60);
 
 /// What a roll wants to know of an instance that is up, beside its row in the list of units.
-pub(super) const BESIDE_THE_LIST: [&str; 8] = [
-    "FragmentPath",
-    "DropInPaths",
-    "NeedDaemonReload",
-    "TriggeredBy",
-    "RequiredBy",
-    "BoundBy",
-    "RequisiteOf",
-    "ConsistsOf",
-];
+pub(super) fn beside_the_list() -> impl Iterator<Item = &'static str> {
+    let own = ["FragmentPath", "DropInPaths", "NeedDaemonReload", "TriggeredBy"];
+    own.into_iter().chain(Dependent::PROPERTIES.map(|(property, _)| property))
+}
 
 /// An instance and what matters of its settings.
 #[derive(Debug)]
@@ -76,7 +70,7 @@ impl Instance {
         }
     }
 
-    /// From its row in the list of units, and the properties [`BESIDE_THE_LIST`].
+    /// From its row in the list of units, and the properties [`beside_the_list`].
     pub(super) fn of_row(unit: &str, is_pulled: bool, row: &Row, beside: &Properties) -> Self {
         let load_state = row.load.clone();
         Self { state: row.state(), load_state, ..Self::of_unit(unit, is_pulled, beside) }

@@ -15,7 +15,7 @@ use std::collections::HashMap;
 use futures_util::future::try_join;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 
-use super::instance::{BESIDE_THE_LIST, Instance};
+use super::instance::{Instance, beside_the_list};
 use super::service::{START_LIMIT, Service};
 use crate::ctl::error::Error;
 use crate::ctl::policy::UnitFiles;
@@ -91,7 +91,7 @@ async fn head(
     let Some(row) = row.filter(|row| row.load == "loaded" && !row.active.is_down()) else {
         return Ok(Instance::of_unit(unit, *is_pulled, &half(systemd, unit, Half::Unit).await?));
     };
-    Ok(Instance::of_row(unit, *is_pulled, row, &some(systemd, unit, BESIDE_THE_LIST).await?))
+    Ok(Instance::of_row(unit, *is_pulled, row, &some(systemd, unit, beside_the_list()).await?))
 }
 
 async fn services(
@@ -113,12 +113,12 @@ async fn half(systemd: &Systemd, unit: &str, half: Half) -> Result<Properties, E
 }
 
 /// Some properties of the half that every unit has.
-async fn some<const N: usize>(
+async fn some(
     systemd: &Systemd,
     unit: &str,
-    names: [&'static str; N],
+    names: impl IntoIterator<Item = &'static str>,
 ) -> Result<Properties, Error> {
-    let read = systemd.some(unit, names.map(|name| (Half::Unit, name))).await;
+    let read = systemd.some(unit, names.into_iter().map(|name| (Half::Unit, name))).await;
     read.map_err(|error| cannot_read(unit, error, systemd))
 }
 
