@@ -4,17 +4,15 @@
 //! number of keep-alive connections. Printed: medians over the rounds of requests a second and of
 //! CPU time a request, and their ratios. Run: `cargo bench --bench worker_vs_hyper`.
 
+#[path = "support/bare.rs"]
+mod bare;
+
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
-
-use hyper::server::conn::http1;
-use hyper_util::rt::TokioIo;
-use rollctl::worker::{Config, Worker, app};
-use tokio::runtime;
 
 const CONNECTIONS: usize = 32;
 const ROUNDS: usize = 15;
@@ -27,7 +25,7 @@ fn main() {
         return;
     }
     let worker = Server::start(serve_worker);
-    let bare = Server::start(serve_bare);
+    let bare = Server::start(bare::serve);
     let mut clients = [worker.clients(), bare.clients()];
     for (server, clients) in [&worker, &bare].into_iter().zip(&mut clients) {
         server.round(clients);
@@ -48,31 +46,8 @@ fn main() {
 }
 
 fn serve_worker(address: SocketAddr) {
-    let (worker, app) = worker_at(&address.to_string());
+    let (worker, app) = bare::worker_at(&address.to_string());
     worker.run(app).expect("a run");
-}
-
-fn serve_bare(address: SocketAddr) {
-    let (_, app) = worker_at("127.0.0.1:0");
-    let serve = async move {
-        let listener = tokio::net::TcpListener::bind(address).await.expect("a listener");
-        loop {
-            let (stream, _) = listener.accept().await.expect("a client");
-            stream.set_nodelay(true).expect("nodelay");
-            let serving = http1::Builder::new().serve_connection(TokioIo::new(stream), app.clone());
-            tokio::spawn(async { drop(serving.await) });
-        }
-    };
-    let runtime = runtime::Builder::new_current_thread().enable_all().build();
-    runtime.expect("a runtime").block_on(serve)
-}
-
-fn worker_at(address: &str) -> (Worker, app::BuiltIn) {
-    let mut config = Config::default();
-    config.listen = Some(address.parse().expect("an address"));
-    let worker = Worker::new(config).expect("a worker");
-    let app = app::BuiltIn::new(worker.about());
-    (worker, app)
 }
 
 /// A server on a thread of its own, whose CPU time can be read.

@@ -6,6 +6,8 @@
 //! in front of the app; then the worker's memory.
 //! Run: `cargo bench --all-features --bench fronting`; it needs nginx and node (`make apps`).
 
+#[path = "../support/bare.rs"]
+mod bare;
 mod memory;
 #[path = "../support/process.rs"]
 mod process;

@@ -8,10 +8,6 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use hyper::server::conn::http1;
-use hyper_util::rt::TokioIo;
-use rollctl::worker::{Config, Worker, app};
-
 use crate::process::{Process, cpu, memory};
 
 pub(crate) const NGINX_TO_NODE: &str = "nginx → node";
@@ -141,20 +137,7 @@ fn bare_at(address: SocketAddr) -> Process {
 /// Serves for ever where the environment says so: the worker's built-in app, without the worker.
 pub(crate) fn serve_if_told() {
     let Ok(address) = env::var(SERVE) else { return };
-    let mut config = Config::default();
-    config.listen = Some("127.0.0.1:0".parse().expect("an address"));
-    let worker = Worker::new(config).expect("a worker");
-    let app = app::BuiltIn::new(worker.about());
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.expect("a runtime").block_on(async {
-        let listener = tokio::net::TcpListener::bind(address).await.expect("a listener");
-        loop {
-            let (stream, _) = listener.accept().await.expect("a client");
-            stream.set_nodelay(true).expect("nodelay");
-            let serving = http1::Builder::new().serve_connection(TokioIo::new(stream), app.clone());
-            tokio::spawn(async { drop(serving.await) });
-        }
-    });
+    crate::bare::serve(address.parse().expect("an address"));
 }
 
 fn root() -> &'static Path {

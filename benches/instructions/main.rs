@@ -8,6 +8,8 @@
 //! One client on one connection asks a few times, and then, in a run of its own, many times more: the
 //! difference is free of start and end. Kernel and app are not counted.
 
+#[path = "../support/bare.rs"]
+mod bare;
 #[path = "../support/process.rs"]
 mod process;
 #[path = "../support/raw.rs"]
