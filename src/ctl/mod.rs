@@ -71,5 +71,5 @@ pub use report::{Ending, Output, Report};
 pub use restart::{Request, Resumed, restart};
 pub use scope::Scope;
 pub use select::{Dependent, Depth, Group, Instance, LeftOut, Service, Socket, all_groups, select};
-pub use systemd::{CallError, Heard, Properties, Ran, Systemd, UnitFile, Watch, Wish};
+pub use systemd::{CallError, Heard, Properties, Ran, Reach, Systemd, UnitFile, Watch, Wish};
 pub use unit_name::{UnitName, natural};

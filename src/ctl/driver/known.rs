@@ -9,14 +9,22 @@
 //!
 //! On one connection no signal is lost and none overtakes another, or an answer; a new connection
 //! knows nothing. systemd may sit on a signal for a while, so the list has to agree.
+//!
+//! In a large batch an instance is followed when its job is over: what happens to it from then on is
+//! told. Until then what was read of it is not kept.
 
 use std::collections::{HashMap, HashSet};
 
-use crate::ctl::systemd::{Half, News, Row};
+use crate::ctl::systemd::{Half, News, Reach, Row};
 use crate::roll::{ActiveState, Slot, Ticket, UnitState};
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Known {
+    reach: Reach,
+    /// Those that are followed, where it is not all.
+    followed: HashSet<Slot>,
+    /// Those whose job is over.
+    at_rest: HashSet<Slot>,
     instances: HashMap<Slot, Instance>,
     /// Those whose turn has come: of these the run matters.
     in_turn: HashSet<Slot>,
@@ -45,6 +53,45 @@ impl Instance {
 }
 
 impl Known {
+    pub(super) fn new(reach: Reach) -> Self {
+        Self {
+            reach,
+            followed: HashSet::new(),
+            at_rest: HashSet::new(),
+            instances: HashMap::new(),
+            in_turn: HashSet::new(),
+            signals: 0,
+            changed: HashMap::new(),
+            asked: HashMap::new(),
+        }
+    }
+
+    /// Whose signals are to come.
+    pub(super) fn reach(&self) -> Reach {
+        self.reach
+    }
+
+    /// Its job is over.
+    pub(super) fn comes_to_rest(&mut self, slot: Slot) {
+        self.at_rest.insert(slot);
+    }
+
+    pub(super) fn wants_to_follow(&self, slot: Slot) -> bool {
+        self.at_rest.contains(&slot) && !self.is_told_of(slot)
+    }
+
+    /// The signals of these, or of all, come from now on.
+    pub(super) fn follows(&mut self, reach: Reach, slots: impl IntoIterator<Item = Slot>) {
+        self.followed.extend(slots);
+        if reach == Reach::All {
+            self.reach = reach;
+        }
+    }
+
+    fn is_told_of(&self, slot: Slot) -> bool {
+        self.reach == Reach::All || self.followed.contains(&slot)
+    }
+
     /// Its turn has come: from now on the heart wants to know all of it.
     pub(super) fn comes_to(&mut self, slot: Slot) {
         self.in_turn.insert(slot);
@@ -75,7 +122,7 @@ impl Known {
     fn keeps(&mut self, asked: Option<u64>, slot: Slot, state: &UnitState) -> bool {
         let changed = self.changed.get(&slot).copied().unwrap_or_default();
         let is_news = asked.is_some_and(|asked| changed <= asked);
-        if is_news {
+        if is_news && self.is_told_of(slot) {
             self.instances.insert(slot, Instance::whole(state.clone()));
         }
         is_news
@@ -86,12 +133,13 @@ impl Known {
         self.signals += 1;
         self.changed.insert(slot, self.signals);
         match news {
-            Some(news) => {
+            // Somebody else may have asked for it, and may leave.
+            Some(news) if self.is_told_of(slot) => {
                 let instance = self.instances.entry(slot).or_default();
                 instance.has.insert(news.half());
                 news.put_into(&mut instance.state);
             }
-            None => _ = self.instances.remove(&slot),
+            _ => _ = self.instances.remove(&slot),
         }
     }
 
@@ -129,7 +177,7 @@ mod tests {
     }
 
     fn knows_one(slot: Slot) -> Known {
-        let mut known = Known::default();
+        let mut known = Known::new(Reach::All);
         known.comes_to(slot);
         known.asks(Ticket(1));
         known.learns(Ticket(1), slot, &up(1));
@@ -139,7 +187,7 @@ mod tests {
     #[test]
     fn what_was_read_is_known_until_it_changes() {
         let slot = Slot(0);
-        let known = Known::default();
+        let known = Known::new(Reach::All);
         assert_eq!(known.state_in_group(slot, &row()), Some(up(0)), "the list is enough at first");
         assert_eq!(known.state(slot, &row()), None, "but not when its turn comes");
         let mut known = knows_one(slot);
@@ -157,7 +205,7 @@ mod tests {
         let mut known = knows_one(slot);
         known.hears(slot, Some(service.clone()));
         assert_eq!(known.state(slot, &row()), Some(up(2)));
-        let mut known = Known::default();
+        let mut known = Known::new(Reach::All);
         known.hears(slot, Some(service));
         assert_eq!(known.state(slot, &row()), None, "the other half is missing");
         known.hears(slot, Some(News::new(Half::Unit, up(9))));
@@ -166,18 +214,40 @@ mod tests {
 
     #[test]
     fn a_list_does_not_tell_the_run_of_one_whose_turn_has_come() {
-        let (mut known, slot) = (Known::default(), Slot(0));
+        let (mut known, slot) = (Known::new(Reach::All), Slot(0));
         known.comes_to(slot);
         assert_eq!(known.state_in_group(slot, &row()), None);
     }
 
     #[test]
     fn an_answer_from_before_a_signal_is_not_believed() {
-        let (mut known, slot) = (Known::default(), Slot(0));
+        let (mut known, slot) = (Known::new(Reach::All), Slot(0));
         known.asks(Ticket(1));
         known.hears(slot, None);
         known.learns(Ticket(1), slot, &up(1));
         assert_eq!(known.state(slot, &row()), None);
+    }
+
+    #[test]
+    fn one_of_many_is_known_from_when_it_is_followed() {
+        let (mut known, slot) = (Known::new(Reach::Own), Slot(0));
+        let learns = |known: &mut Known| {
+            known.asks(Ticket(1));
+            known.learns(Ticket(1), slot, &up(1));
+            known.state(slot, &row())
+        };
+        assert_eq!(learns(&mut known), None, "nobody would tell of its end");
+        known.hears(slot, Some(News::new(Half::Service, up(2))));
+        known.hears(slot, Some(News::new(Half::Unit, up(2))));
+        assert_eq!(known.state(slot, &row()), None, "somebody else had asked for it");
+        assert!(!known.wants_to_follow(slot), "its job would have a dozen signals");
+        known.comes_to_rest(slot);
+        assert!(known.wants_to_follow(slot));
+        known.follows(Reach::Own, [slot]);
+        assert!(!known.wants_to_follow(slot));
+        assert_eq!(learns(&mut known), Some(up(1)));
+        known.follows(Reach::All, []);
+        assert!(!known.wants_to_follow(Slot(1)));
     }
 
     #[test]

@@ -30,7 +30,7 @@ use crate::ctl::log::EventLog;
 use crate::ctl::orders::{Acknowledge, Orders};
 use crate::ctl::report::Report;
 use crate::ctl::select::Dependent;
-use crate::ctl::systemd::{CallError, Heard, Row, Systemd, Watch, Wish, object_path};
+use crate::ctl::systemd::{CallError, Heard, Reach, Row, Systemd, Watch, Wish, object_path};
 use crate::roll::{Action, Event, Moment, Outcome, Plan, Roll, Slot, Ticket, UnitState};
 use known::Known;
 use ledger::Ledger;
@@ -69,14 +69,18 @@ pub struct Edge {
     pub dependents: HashMap<String, Vec<Dependent>>,
 }
 
+/// With no more than so many in hand at once each is heard of at every moment. A large batch is read
+/// once a second, for its signals would take as long as systemd's own work: a dozen for a restart.
+const FEW: usize = 16;
+
 type Task = Pin<Box<dyn Future<Output = Happening>>>;
 
 /// What a task brings back.
 enum Happening {
     /// An answer, or none at all: the heart asks again by itself.
     Answer(Option<Event>),
-    /// What a list says of those that the heart has asked for.
-    Units { asked: Vec<(Slot, Ticket)>, rows: HashMap<String, Row> },
+    /// What a list says of those that the heart has asked for, and whose signals come by now.
+    Units { asked: Vec<(Slot, Ticket)>, rows: HashMap<String, Row>, followed: (Reach, Vec<Slot>) },
     /// What one of them is, read piece by piece.
     Pieces { slot: Slot, ticket: Ticket, state: UnitState },
     /// What a list says of the group.
@@ -114,6 +118,8 @@ impl<'a> Driver<'a> {
     fn new(systemd: Systemd, plan: Plan, edge: Edge, ledger: Ledger<'a>) -> Self {
         let units = plan.members().iter().map(|member| object_path(&member.unit));
         let slots = units.enumerate().map(|(i, path)| (path, Slot(i))).collect();
+        let at_once = plan.parts().iter().map(|part| part.slots.len()).max();
+        let known = Known::new(if at_once <= Some(FEW) { Reach::All } else { Reach::Own });
         Self {
             roll: Roll::new(plan),
             slots,
@@ -123,7 +129,7 @@ impl<'a> Driver<'a> {
             gates: Arc::new(edge.gates),
             hooks: edge.hooks,
             dependents: edge.dependents,
-            known: Known::default(),
+            known,
             to_read: Vec::new(),
             said: unbounded_channel(),
             tasks: FuturesUnordered::new(),
@@ -135,7 +141,7 @@ impl<'a> Driver<'a> {
     }
 
     async fn open_watch(&mut self) {
-        match Watch::open(&self.systemd).await {
+        match Watch::open(&self.systemd, self.known.reach()).await {
             Ok(watch) => self.watch = Some(watch),
             Err(_) => self.find_the_way_back(),
         }
@@ -214,7 +220,10 @@ impl<'a> Driver<'a> {
     fn take(&mut self, happening: Happening) {
         self.hear_all_that_is_ready();
         match happening {
-            Happening::Units { asked, rows } => self.take_units(asked, &rows),
+            Happening::Units { asked, rows, followed: (reach, slots) } => {
+                self.known.follows(reach, slots);
+                self.take_units(asked, &rows);
+            }
             Happening::Pieces { slot, ticket, state } => self.take_pieces(slot, ticket, state),
             Happening::Group { ticket, rows } => self.take_group(ticket, &rows),
             Happening::Answer(event) => {
@@ -238,6 +247,7 @@ impl<'a> Driver<'a> {
             Ok((systemd, watch)) => {
                 self.systemd = systemd;
                 self.watch = Some(watch);
+                self.known.follows(Reach::All, []);
                 self.events.push_back(Event::Reconnected);
             }
             Err(error) => self.events.push_back(Event::Unreachable { why: error.to_string() }),
@@ -257,6 +267,7 @@ impl<'a> Driver<'a> {
             // systemd tells what has changed with it first.
             Heard::JobRemoved { job, unit, result } => {
                 let slot = self.slots.get(&object_path(&unit)).copied();
+                slot.into_iter().for_each(|slot| self.known.comes_to_rest(slot));
                 self.events.extend(slot.map(|slot| Event::JobRemoved { slot, job, result }));
             }
             Heard::Changed { path, news } => {

@@ -9,6 +9,7 @@ use zbus::{OwnedObjectPath, OwnedVariant};
 use super::bus::{CallError, MANAGER, MANAGER_PATH, Systemd, UNITS_PATH};
 use super::news::Half;
 use super::properties::Properties;
+use super::watch::Reach;
 use crate::ctl::log::Life;
 use crate::roll::{ActiveState, JobId, UnitState};
 
@@ -279,6 +280,24 @@ impl Systemd {
             Err(CallError::Refused { name, .. }) if name.ends_with(".AlreadySubscribed") => Ok(()),
             Err(error) => Err(error),
             Ok(_) => Ok(()),
+        }
+    }
+
+    /// Asks for the signals of these units, as long as this connection lasts; of all units, if that
+    /// is not allowed. Tells which.
+    ///
+    /// # Errors
+    ///
+    /// When systemd does not answer, or refuses.
+    pub(in crate::ctl) async fn follow(&self, units: &[String]) -> Result<Reach, CallError> {
+        let refer = |unit: &String| {
+            let path = object_path(unit);
+            async move { self.call(&path, Half::Unit.interface(), "Ref", &()).await.map(drop) }
+        };
+        match try_join_all(units.iter().map(refer)).await {
+            // polkit has no rule for it where one who is not root may roll.
+            Err(error) if error.is_about_rights() => self.subscribe().await.map(|()| Reach::All),
+            result => result.map(|_| Reach::Own),
         }
     }
 

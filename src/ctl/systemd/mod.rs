@@ -16,7 +16,7 @@ pub(super) use manager::object_path;
 pub use manager::{UnitFile, Wish};
 pub(super) use news::{Half, News};
 pub use properties::{Properties, Ran};
-pub use watch::{Heard, Watch};
+pub use watch::{Heard, Reach, Watch};
 
 /// So many units are read at once: an answer takes memory until it is taken in.
 pub(super) const AT_ONCE: usize = 32;

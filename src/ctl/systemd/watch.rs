@@ -17,6 +17,16 @@ use crate::roll::{JobId, JobResult};
 const AWAY_LIMIT: Duration = Duration::from_secs(30);
 const TRY_AGAIN: Duration = Duration::from_millis(100);
 
+/// Whose signals a [`Watch`] hears.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// Those of every job and every unit.
+    All,
+    /// Those of the jobs that this connection asks for, and of the units that it follows
+    /// ([`Systemd::follow`]): nobody makes systemd and the bus tell of all the rest.
+    Own,
+}
+
 /// The signals of one connection.
 #[derive(Debug)]
 pub struct Watch {
@@ -53,11 +63,13 @@ impl Watch {
     /// # Errors
     ///
     /// When the bus or systemd does not answer, or refuses.
-    pub async fn open(systemd: &Systemd) -> Result<Self, CallError> {
+    pub async fn open(systemd: &Systemd, reach: Reach) -> Result<Self, CallError> {
         let jobs = stream(systemd, job_rule()?).await?;
         let owners = stream(systemd, owner_rule()?).await?;
         let changes = stream(systemd, change_rule()?).await?;
-        systemd.subscribe().await?;
+        if reach == Reach::All {
+            systemd.subscribe().await?;
+        }
         Ok(Self { signals: select(jobs, select(owners, changes)) })
     }
 
@@ -77,7 +89,8 @@ impl Watch {
 }
 
 impl Systemd {
-    /// A new connection and its signals, after [`Heard::Away`], for as long as it may take.
+    /// A new connection and all signals, after [`Heard::Away`], for as long as it may take: the jobs
+    /// in hand are those of the old one.
     ///
     /// # Errors
     ///
@@ -95,7 +108,7 @@ impl Systemd {
 
 async fn try_once(scope: Scope) -> Result<(Systemd, Watch), CallError> {
     let systemd = Systemd::connect(scope).await?;
-    let watch = Watch::open(&systemd).await?;
+    let watch = Watch::open(&systemd, Reach::All).await?;
     Ok((systemd, watch))
 }
 
