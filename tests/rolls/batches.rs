@@ -1,6 +1,6 @@
 //! Batches that grow, canary first; and what follows when one of them fails.
 
-use crate::support::{SLEEPER, Stage, release};
+use crate::support::{SLEEPER, Stage, release, wait_until};
 
 const QUICK: [&str; 3] = ["q", "--observe", "20ms"];
 
@@ -59,6 +59,53 @@ fn a_canary_that_fails_keeps_the_rest_from_harm() {
     let rolled = stage.restart(&["q", "--batches", "1,100%"]).exits_with(1);
     assert_eq!(sizes(&rolled), [1]);
     assert_eq!(stage.runs()[1..], before[1..]);
+}
+
+// ---- more at once than are heard of at every moment ----
+
+/// So many, and all but three of them in the first batch.
+const MANY: usize = 20;
+const ALL_BUT_THREE: [&str; 3] = ["q", "--batches", "17,100%"];
+
+fn many_that_crash_and_come_back() -> Stage {
+    let unit = format!("{SLEEPER}Restart=always\nRestartSec=50ms\n");
+    let names: Vec<String> = (1..=MANY).map(|number| format!("q@{number}.service")).collect();
+    Stage::units(&[("q@.service", &unit)], &names.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+/// Until systemd has started it anew.
+fn crash(stage: &Stage, number: usize) {
+    let before = stage.run_of(number);
+    stage.systemctl(&["kill", "-s", "KILL", stage.unit(number)]);
+    let is_up = || stage.state(stage.unit(number)) == "active";
+    wait_until("it is up again", || stage.run_of(number) != before && is_up());
+}
+
+#[test]
+fn one_of_many_that_crashes_while_it_is_observed_fails() {
+    let stage = many_that_crash_and_come_back();
+    let before = stage.runs();
+    let mut roll = stage.begin_restart(&[&ALL_BUT_THREE[..], &["--observe", "5s"]].concat());
+    roll.until("q@3.service", "observing");
+    stage.systemctl(&["kill", "-s", "KILL", "q@3"]);
+    let rolled = roll.end().exits_with(1).says("q@3.service");
+    let (failed, served) = ("q@3.service", "q@1.service");
+    assert!(rolled.entered(failed, "failed") < rolled.entered(served, "serving"));
+    assert_eq!(stage.runs()[17..], before[17..]);
+}
+
+#[test]
+fn one_of_many_that_crashes_after_its_turn_is_found_before_the_next_batch() {
+    let stage = many_that_crash_and_come_back();
+    let before = stage.runs();
+    let mut roll = stage.begin_restart(&[&ALL_BUT_THREE[..], &["--observe", "1s"]].concat());
+    roll.until("q@1.service", "observing");
+    stage.prints("pause", &["q"]);
+    roll.until("q@17.service", "serving");
+    crash(&stage, 3);
+    stage.prints("resume", &["q"]);
+    roll.end().exits_with(1).says("q@3.service");
+    assert_eq!(stage.runs()[17..], before[17..]);
 }
 
 // ---- OnFailure=continue ----
