@@ -4,6 +4,7 @@ mod ending;
 mod journal;
 mod json;
 mod lines;
+mod names;
 mod progress;
 mod telling;
 
@@ -15,6 +16,7 @@ use super::select::{Group, LeftOut};
 use crate::span::Span;
 
 pub use ending::Ending;
+pub(super) use names::{listed, short};
 
 /// How a roll is told.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -100,24 +102,7 @@ pub(super) fn say(mut to: impl Write, line: &str) {
     let _ = writeln!(to, "{line}").and_then(|()| to.flush());
 }
 
-/// A unit's name as it is spoken of: without `.service`.
-pub(super) fn short(unit: &str) -> &str {
-    unit.strip_suffix(".service").unwrap_or(unit)
-}
-
 /// A time as a person cares for it: no finer than a millisecond.
 pub(super) fn in_millis(span: Duration) -> Span {
     Span(Duration::from_millis(span.as_millis().try_into().unwrap_or(u64::MAX)))
-}
-
-/// `a`, `a and b`, `a, b and c`.
-pub(super) fn listed(names: &[impl AsRef<str>]) -> String {
-    match names {
-        [] => String::new(),
-        [one] => one.as_ref().to_owned(),
-        [rest @ .., last] => {
-            let rest: Vec<&str> = rest.iter().map(AsRef::as_ref).collect();
-            format!("{} and {}", rest.join(", "), last.as_ref())
-        }
-    }
 }
