@@ -90,7 +90,10 @@ impl<'a> Ready<'a> {
         }
         let (locks, groups) = lock(&systemd, groups, request).await?;
         request.resumes.iter().try_for_each(|resumed| still_to_resume(resumed, request.scope))?;
-        let groups = reload::if_needed(&systemd, groups, request).await?;
+        let mut groups = reload::if_needed(&systemd, groups, request).await?;
+        for group in &mut groups {
+            group.read_dependents(&systemd).await?;
+        }
         let rolls = rolls(&groups, request)?;
         let orders = Orders::take(request.is_attended).map_err(no_signals)?;
         Ok(Some(Self { request, systemd, groups, rolls, orders, _locks: locks }))

@@ -1,6 +1,6 @@
 //! Every instance that a group may have: loaded, pulled in by the group's unit, masked, or named.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use super::Wish;
 use super::group::Group;
@@ -8,7 +8,7 @@ use super::instance::Instance;
 use super::reading::{Depth, read_all};
 use crate::ctl::error::Error;
 use crate::ctl::policy::UnitFiles;
-use crate::ctl::systemd::{CallError, Systemd, UnitFile};
+use crate::ctl::systemd::{CallError, Row, Systemd, UnitFile};
 use crate::ctl::unit_name::natural;
 
 /// The properties of `NAME.service` that name the instances it pulls in.
@@ -19,6 +19,7 @@ pub(super) struct Candidates<'a> {
     wish: &'a Wish,
     /// Found in systemd, by name and whether the group's unit pulls it in.
     found: BTreeSet<String>,
+    rows: HashMap<String, Row>,
     pulled: BTreeSet<String>,
     /// Masked on disk, whether or not systemd has read that yet.
     masked: BTreeSet<String>,
@@ -45,7 +46,7 @@ impl<'a> Candidates<'a> {
         let exact: BTreeSet<String> = self.wish.named_exactly().into_iter().collect();
         let names = self.found.union(&exact);
         let names: Vec<_> = names.map(|it| (it.clone(), self.pulled.contains(it))).collect();
-        let mut all = read_all(systemd, depth, &names).await?;
+        let mut all = read_all(systemd, depth, &names, &self.rows).await?;
         all.iter_mut().for_each(|it| it.is_masked |= self.masked.contains(it.unit.full()));
         all.sort_by(|a, b| natural(a.unit.full(), b.unit.full()));
         let is_exact = |it: &Instance| exact.contains(it.unit.full());
@@ -75,7 +76,7 @@ async fn look<'a>(systemd: &Systemd, wish: &'a Wish) -> Result<Candidates<'a>, C
     let head = format!("{}@", wish.prefix);
     // A name may have a backslash, which systemd's patterns do not take for an escape.
     let pattern = [format!("{head}*.service")];
-    let loaded = systemd.loaded_units(&pattern).await?;
+    let rows = systemd.loaded_rows(&pattern).await?;
     let files = systemd.unit_files(&pattern).await?;
     let unit = systemd.properties(&format!("{}.service", wish.prefix)).await?;
     let pulls = PULLS.iter().flat_map(|property| unit.texts(property));
@@ -85,7 +86,7 @@ async fn look<'a>(systemd: &Systemd, wish: &'a Wish) -> Result<Candidates<'a>, C
     let is_masked = |file: &&UnitFile| file.state.starts_with("masked");
     let masked = files.iter().filter(is_masked).map(|file| file.name.clone()).collect();
     let named = files.into_iter().map(|file| file.name).filter(|name| *name != template);
-    let found = loaded.into_iter().chain(named).chain(pulled.iter().cloned()).collect();
+    let found = rows.keys().cloned().chain(named).chain(pulled.iter().cloned()).collect();
     let (files, needs_reload) = (unit.files(), unit.flag("NeedDaemonReload"));
-    Ok(Candidates { wish, found, pulled, masked, has_template, files, needs_reload })
+    Ok(Candidates { wish, found, rows, pulled, masked, has_template, files, needs_reload })
 }

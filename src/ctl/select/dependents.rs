@@ -7,10 +7,11 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use futures_util::stream::{self, StreamExt, TryStreamExt};
 use tokio::time::sleep;
 
 use super::Instance;
-use crate::ctl::systemd::{CallError, Properties, Systemd, Wish};
+use crate::ctl::systemd::{AT_ONCE, CallError, Half, Properties, Systemd, Wish};
 
 /// A start that takes longer is left to systemd.
 const LIMIT: u32 = 50;
@@ -27,10 +28,10 @@ pub struct Dependent {
 
 impl Dependent {
     /// The properties of an instance that name them, and whether they need it.
-    pub(super) const PROPERTIES: [(&'static str, bool); 4] =
+    const PROPERTIES: [(&'static str, bool); 4] =
         [("RequiredBy", true), ("BoundBy", true), ("RequisiteOf", true), ("ConsistsOf", false)];
 
-    pub(super) fn all_of(properties: &Properties) -> Vec<Self> {
+    fn all_of(properties: &Properties) -> Vec<Self> {
         let of = |(property, needs_it): (&str, bool)| {
             let units = properties.texts(property).into_iter();
             units.map(move |unit| Self { unit, needs_it }).collect::<Vec<_>>()
@@ -39,11 +40,18 @@ impl Dependent {
     }
 }
 
-/// Leaves those that are up, and are not of the group themselves.
-pub(super) async fn keep_those_up(
-    systemd: &Systemd,
-    instances: &mut [Instance],
-) -> Result<(), CallError> {
+/// Reads them for each instance: those that are up, and are not of the group themselves.
+pub(super) async fn read(systemd: &Systemd, instances: &mut [Instance]) -> Result<(), CallError> {
+    let names = || Dependent::PROPERTIES.map(|(property, _)| (Half::Unit, property));
+    let read = instances.iter().map(|it| systemd.some(it.unit.full(), names()));
+    let read: Vec<Properties> = stream::iter(read).buffered(AT_ONCE).try_collect().await?;
+    for (instance, properties) in instances.iter_mut().zip(&read) {
+        instance.dependents = Dependent::all_of(properties);
+    }
+    keep_those_up(systemd, instances).await
+}
+
+async fn keep_those_up(systemd: &Systemd, instances: &mut [Instance]) -> Result<(), CallError> {
     let group: HashSet<String> = instances.iter().map(|it| it.unit.full().to_owned()).collect();
     let dependents = instances.iter().flat_map(|it| &it.dependents).map(|it| it.unit.clone());
     let others: BTreeSet<String> = dependents.filter(|unit| !group.contains(unit)).collect();

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use futures_util::future::try_join_all;
 
-use super::dependents::keep_those_up;
+use super::dependents;
 use super::instance::Instance;
 use crate::ctl::error::Error;
 use crate::ctl::policy::{Policies, Settings, UnitFiles};
@@ -69,11 +69,8 @@ impl Group {
         wanted: Vec<Instance>,
         mut bystanders: Vec<Instance>,
     ) -> Result<Self, Error> {
-        let (masked, mut instances): (Vec<_>, Vec<_>) =
+        let (masked, instances): (Vec<_>, Vec<_>) =
             wanted.into_iter().partition(Instance::is_masked);
-        keep_those_up(systemd, &mut instances).await.map_err(|error| {
-            Error::systemd("cannot read what goes down with them", error, systemd.scope())
-        })?;
         let left_out = masked
             .iter()
             .map(|it| LeftOut { unit: it.unit.full().to_owned(), why: "masked".to_owned() });
@@ -96,6 +93,17 @@ impl Group {
             files,
             needs_reload,
             root,
+        })
+    }
+
+    /// Reads what goes down with each instance: it matters to a roll, and not before.
+    ///
+    /// # Errors
+    ///
+    /// When systemd does not answer, or refuses.
+    pub async fn read_dependents(&mut self, systemd: &Systemd) -> Result<(), Error> {
+        dependents::read(systemd, &mut self.instances).await.map_err(|error| {
+            Error::systemd("cannot read what goes down with them", error, systemd.scope())
         })
     }
 

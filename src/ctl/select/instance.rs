@@ -15,12 +15,6 @@ const MARGIN: Duration = Duration::from_secs(30);
 /// What is taken for a unit that waits for ever.
 const LONGEST: Duration = Duration::from_secs(15 * 60);
 
-/// What a roll wants to know of an instance that is up, beside its row in the list of units.
-pub(super) fn beside_the_list() -> impl Iterator<Item = &'static str> {
-    let own = ["FragmentPath", "DropInPaths", "NeedDaemonReload", "TriggeredBy"];
-    own.into_iter().chain(Dependent::PROPERTIES.map(|(property, _)| property))
-}
-
 /// An instance and what matters of its settings.
 #[derive(Debug)]
 pub struct Instance {
@@ -38,7 +32,9 @@ pub struct Instance {
     pub needs_reload: bool,
     /// Since when it is in its state, in microseconds of the wall clock.
     pub since: Option<u64>,
-    /// Those that are up and go down with it.
+    /// Those that are up and go down with it, once they were read ([`Group::read_dependents`]).
+    ///
+    /// [`Group::read_dependents`]: super::Group::read_dependents
     pub dependents: Vec<Dependent>,
     /// What it was read from.
     pub files: UnitFiles,
@@ -52,16 +48,15 @@ pub struct Instance {
 impl Instance {
     /// From the half that every unit has.
     pub(super) fn of_unit(unit: &str, is_pulled: bool, head: &Properties) -> Self {
-        let sockets = head.texts("TriggeredBy").into_iter().filter(|it| it.ends_with(".socket"));
         Self {
             // A unit has many names; jobs and the journal know it by this one.
             unit: UnitName::new(Some(head.text("Id")).filter(|id| !id.is_empty()).unwrap_or(unit)),
             state: head.state(),
             is_enabled: is_pulled || head.text("UnitFileState").starts_with("enabled"),
-            sockets: sockets.collect(),
+            sockets: sockets(head),
             needs_reload: head.flag("NeedDaemonReload"),
             since: head.number("StateChangeTimestamp").filter(|time| *time > 0),
-            dependents: Dependent::all_of(head),
+            dependents: Vec::new(),
             files: head.files(),
             is_masked: head.text("LoadState") == "masked",
             load_state: head.text("LoadState").to_owned(),
@@ -70,7 +65,7 @@ impl Instance {
         }
     }
 
-    /// From its row in the list of units, and the properties [`beside_the_list`].
+    /// From its row in the list of units, and what was read beside it.
     pub(super) fn of_row(unit: &str, is_pulled: bool, row: &Row, beside: &Properties) -> Self {
         let load_state = row.load.clone();
         Self { state: row.state(), load_state, ..Self::of_unit(unit, is_pulled, beside) }
@@ -124,4 +119,9 @@ impl Instance {
         let longer = max(stop.unwrap_or(LONGEST), start.unwrap_or(LONGEST));
         longer.saturating_add(MARGIN).min(LONGEST)
     }
+}
+
+fn sockets(head: &Properties) -> Vec<String> {
+    let triggers = head.texts("TriggeredBy").into_iter();
+    triggers.filter(|it| it.ends_with(".socket")).collect()
 }

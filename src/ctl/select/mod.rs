@@ -11,8 +11,10 @@ mod candidates;
 mod dependents;
 mod group;
 mod instance;
+mod own_files;
 mod reading;
 mod service;
+mod triggers;
 
 use super::error::Error;
 use super::pattern::{InstancePattern, Wanted};
@@ -116,7 +118,8 @@ fn wishes(patterns: &[InstancePattern]) -> Vec<Wish> {
 
 async fn plain_group(systemd: &Systemd, depth: Depth, units: Vec<String>) -> Result<Group, Error> {
     let named: Vec<_> = units.iter().map(|unit| (unit.clone(), true)).collect();
-    let instances = read_all(systemd, depth, &named).await?;
+    let rows = systemd.rows(&units).await.map_err(|error| reading::cannot_list(error, systemd))?;
+    let instances = read_all(systemd, depth, &named, &rows).await?;
     let missing: Vec<&str> =
         instances.iter().filter(|it| it.is_missing()).map(|it| it.unit.full()).collect();
     if !missing.is_empty() {

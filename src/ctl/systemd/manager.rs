@@ -91,10 +91,21 @@ impl Systemd {
     ///
     /// When systemd does not answer, or refuses.
     pub async fn loaded_units(&self, patterns: &[String]) -> Result<Vec<String>, CallError> {
+        Ok(self.loaded_rows(patterns).await?.into_keys().collect())
+    }
+
+    /// What each loaded unit that matches any of the shell patterns is doing, by name.
+    ///
+    /// # Errors
+    ///
+    /// When systemd does not answer, or refuses.
+    pub async fn loaded_rows(
+        &self,
+        patterns: &[String],
+    ) -> Result<HashMap<String, Row>, CallError> {
         let none: &[&str] = &[];
         let reply = self.call_manager("ListUnitsByPatterns", &(none, patterns)).await?;
-        let rows: Vec<UnitRow> = reply.body().deserialize()?;
-        Ok(rows.into_iter().map(|row| row.0).collect())
+        Ok(by_name(reply.body().deserialize()?))
     }
 
     /// What each of these units is doing, by name, in one question.
@@ -104,13 +115,7 @@ impl Systemd {
     /// When systemd does not answer, or refuses.
     pub async fn rows(&self, units: &[String]) -> Result<HashMap<String, Row>, CallError> {
         let reply = self.call_manager("ListUnitsByNames", &units).await?;
-        let rows: Vec<UnitRow> = reply.body().deserialize()?;
-        let row = |row: UnitRow| {
-            let job = (row.7 > 0).then_some(JobId(row.7));
-            let active = ActiveState::from(row.3.as_str());
-            (row.0, Row { load: row.2, active, sub: row.4, job })
-        };
-        Ok(rows.into_iter().map(row).collect())
+        Ok(by_name(reply.body().deserialize()?))
     }
 
     /// The unit files whose name matches any of the shell patterns.
@@ -180,18 +185,30 @@ impl Systemd {
         names: impl IntoIterator<Item = (Half, &'static str)>,
     ) -> Result<Properties, CallError> {
         let path = object_path(unit);
-        let gets = names.into_iter().map(|(half, name)| self.property(&path, half, name));
+        let get = |(half, name): (Half, &'static str)| self.property(&path, half.interface(), name);
+        let gets = names.into_iter().map(get);
         Ok(Properties::new(try_join_all(gets).await?.into_iter().collect()))
+    }
+
+    /// The directories in which systemd looks for units, those that count most first.
+    ///
+    /// # Errors
+    ///
+    /// When systemd does not answer, or refuses.
+    pub(in crate::ctl) async fn search_path(&self) -> Result<Vec<PathBuf>, CallError> {
+        const NAME: &str = "UnitPath";
+        let path = Properties::new([self.property(MANAGER_PATH, MANAGER, NAME).await?].into());
+        Ok(path.texts(NAME).into_iter().map(PathBuf::from).collect())
     }
 
     async fn property(
         &self,
         path: &str,
-        half: Half,
+        interface: &str,
         name: &str,
     ) -> Result<(String, OwnedVariant), CallError> {
         let get = "org.freedesktop.DBus.Properties";
-        let reply = self.call(path, get, "Get", &(half.interface(), name)).await?;
+        let reply = self.call(path, get, "Get", &(interface, name)).await?;
         Ok((name.to_owned(), reply.body().deserialize()?))
     }
 
@@ -306,6 +323,15 @@ impl Systemd {
     async fn forget_starts(&self, unit: &str) {
         let _ = self.call_manager("ResetFailedUnit", &unit).await;
     }
+}
+
+fn by_name(rows: Vec<UnitRow>) -> HashMap<String, Row> {
+    let row = |row: UnitRow| {
+        let job = (row.7 > 0).then_some(JobId(row.7));
+        let active = ActiveState::from(row.3.as_str());
+        (row.0, Row { load: row.2, active, sub: row.4, job })
+    };
+    rows.into_iter().map(row).collect()
 }
 
 /// The object path of a unit: every byte but ASCII letters and digits as `_xx`.
