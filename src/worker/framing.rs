@@ -92,41 +92,39 @@ impl Framing {
             self.begun.extend(rest);
             return Some(rest.len());
         };
-        let line = &rest[..=end];
-        self.place = if self.begun.is_empty() {
-            self.next(line.strip_suffix(b"\r\n")?)?
+        if self.begun.is_empty() {
+            self.next(rest[..end].strip_suffix(b"\r")?)?;
         } else {
             let mut begun = std::mem::take(&mut self.begun);
-            begun.extend(line);
-            self.next(begun.strip_suffix(b"\r\n")?)?
-        };
-        Some(line.len())
+            begun.extend(&rest[..end]);
+            self.next(begun.strip_suffix(b"\r")?)?;
+        }
+        Some(end + 1)
     }
 
-    /// The place behind a whole line.
-    fn next(&mut self, line: &[u8]) -> Option<Place> {
+    /// Goes to the place behind a whole line; `None`: it is unsound.
+    fn next(&mut self, line: &[u8]) -> Option<()> {
         match self.place {
-            Place::Head if !line.is_empty() => {
-                self.head.note(line);
-                Some(Place::Head)
-            }
+            Place::Head if !line.is_empty() => self.head.note(line),
             // Empty lines before a request are ignored (RFC 9112, 2.2).
-            Place::Head if !self.head.has_begun => Some(Place::Head),
+            Place::Head if !self.head.has_begun => {}
             Place::Head => {
-                let place = std::mem::take(&mut self.head).content()?;
+                self.place = std::mem::take(&mut self.head).content()?;
                 self.heads += 1;
-                Some(place)
             }
-            Place::Size => match chunk_size(line)? {
-                0 => Some(Place::Trailers),
-                size => Some(Place::Data(size)),
-            },
-            Place::DataEnd => line.is_empty().then_some(Place::Size),
-            Place::Trailers if line.is_empty() => Some(Place::Head),
-            Place::Trailers => is_field(line).then_some(Place::Trailers),
-            // Not made of lines.
-            Place::Content(_) | Place::Data(_) => None,
+            Place::Size => {
+                self.place = match chunk_size(line)? {
+                    0 => Place::Trailers,
+                    size => Place::Data(size),
+                }
+            }
+            Place::DataEnd if line.is_empty() => self.place = Place::Size,
+            Place::Trailers if line.is_empty() => self.place = Place::Head,
+            Place::Trailers if is_field(line) => {}
+            // The last two are not made of lines.
+            Place::DataEnd | Place::Trailers | Place::Content(_) | Place::Data(_) => return None,
         }
+        Some(())
     }
 }
 

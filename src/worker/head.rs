@@ -30,7 +30,8 @@ fn is_target(method: &Method, uri: &Uri) -> bool {
 /// RFC 9112, 3.2, and RFC 9113, 8.3.1: one Host, a sound one; HTTP/1.0 may do without, HTTP/2
 /// has an authority in its place, and must not name two.
 fn is_one_host(version: Version, uri: &Uri, headers: &HeaderMap) -> bool {
-    let mut hosts = headers.get_all(HOST).iter().map(HeaderValue::as_bytes);
+    // Looking through the few there are takes less time than looking one up.
+    let mut hosts = headers.iter().filter(|(name, _)| *name == HOST).map(|(_, it)| it.as_bytes());
     let (host, authority) = (hosts.next(), uri.authority().map(Authority::as_str));
     let is_known = match (version, host, authority) {
         (Version::HTTP_10, None, _) | (Version::HTTP_2, None, Some(_)) => true,
@@ -47,20 +48,24 @@ fn is_one_host(version: Version, uri: &Uri, headers: &HeaderMap) -> bool {
 
 /// `uri-host [ ":" port ]` (RFC 9110, 7.2); an empty one says that the target has none.
 fn is_host(host: &[u8]) -> bool {
-    let end = match host.first() {
-        Some(b'[') => host.iter().position(|byte| *byte == b']').map(|at| at + 1),
-        _ => host.iter().position(|byte| *byte == b':'),
-    };
-    let (name, port) = host.split_at(end.unwrap_or(host.len()));
-    let is_port = match port {
-        [b':', digits @ ..] => !name.is_empty() && digits.iter().all(u8::is_ascii_digit),
-        _ => port.is_empty(),
-    };
-    is_port
-        && match name {
-            [b'[', address @ .., b']'] => address.iter().all(|byte| is_in_address(*byte)),
-            _ => name.iter().all(|byte| is_in_name(*byte)),
-        }
+    if let [b'[', rest @ ..] = host {
+        let Some(end) = rest.iter().position(|byte| *byte == b']') else { return false };
+        let (address, port) = (&rest[..end], &rest[end + 1..]);
+        return address.iter().all(|byte| is_in_address(*byte)) && is_port(port);
+    }
+    match host.iter().position(|byte| !is_in_name(*byte)) {
+        None => true,
+        Some(end) => end > 0 && is_port(&host[end..]),
+    }
+}
+
+/// `[ ":" port ]`, with whatever is before it.
+fn is_port(port: &[u8]) -> bool {
+    match port {
+        [] => true,
+        [b':', digits @ ..] => digits.iter().all(u8::is_ascii_digit),
+        _ => false,
+    }
 }
 
 fn is_in_address(byte: u8) -> bool {

@@ -2,11 +2,11 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::Duration;
 
 use hyper::http::uri::PathAndQuery;
 use hyper::upgrade::OnUpgrade;
-use hyper::{Method, Request, StatusCode};
+use hyper::{Request, StatusCode};
 
 use super::connections::Phase;
 use super::track::Track;
@@ -15,9 +15,11 @@ use super::track::Track;
 #[derive(Debug)]
 pub(crate) struct InFlight {
     track: Arc<Track>,
-    started: Instant,
-    method: Method,
-    path: PathStart,
+    /// By [`Connections::clock`].
+    ///
+    /// [`Connections::clock`]: super::connections::Connections::clock
+    started: i64,
+    line: Line,
     /// 0 until the response's head is there.
     status: u16,
     is_complete: bool,
@@ -30,9 +32,8 @@ impl InFlight {
         track.note_request();
         Self {
             track: track.clone(),
-            started: Instant::now(),
-            method: request.method().clone(),
-            path: PathStart::of(request.uri().path_and_query().map_or("*", PathAndQuery::as_str)),
+            started: track.all.clock(),
+            line: Line::of(request),
             status: 0,
             is_complete: false,
             upgrade: request.extensions().get::<OnUpgrade>().cloned(),
@@ -53,9 +54,7 @@ impl InFlight {
 
     /// Whether a response with this status is the end of HTTP/1.1 on the connection.
     pub(crate) fn upgrades_with(&self, status: StatusCode) -> bool {
-        let accepts = status == StatusCode::SWITCHING_PROTOCOLS
-            || self.method == Method::CONNECT && status.is_success();
-        self.upgrade.is_some() && accepts
+        self.upgrade.is_some() && status == StatusCode::SWITCHING_PROTOCOLS
     }
 
     /// The stream of a request that asked for another protocol in vain.
@@ -70,31 +69,44 @@ impl InFlight {
 
     /// `GET /path`, for the log.
     pub(crate) fn describe(&self) -> String {
-        format!("{} {}", self.method, self.path.text())
+        self.line.text().into_owned()
     }
 
     /// Counts and logs a request that the deadline cut; `how` says what its client got.
     pub(crate) fn cut(&self, how: &str) {
         self.track.all.metrics.cut.inc();
-        let (id, request, age) = (self.track.id, self.describe(), self.started.elapsed());
+        let (id, request, age) = (self.track.id, self.describe(), self.age(self.track.all.clock()));
         tracing::warn!(connection = id, "cut at the deadline: {request} after {age:.1?}, {how}");
+    }
+
+    fn age(&self, now: i64) -> Duration {
+        Duration::from_nanos(now.abs_diff(self.started))
     }
 }
 
-/// As much of a path as the log needs to tell requests apart: copying it costs less than sharing
+/// As much of `GET /path` as the log needs to tell requests apart: copying it costs less than sharing
 /// it, and nearly every request ends without anybody asking.
 #[derive(Debug)]
-struct PathStart {
-    bytes: [u8; 47],
+struct Line {
+    bytes: [u8; 55],
     length: u8,
 }
 
-impl PathStart {
-    fn of(path: &str) -> Self {
-        let mut bytes = [0; 47];
-        let length = path.len().min(bytes.len());
-        bytes[..length].copy_from_slice(&path.as_bytes()[..length]);
-        Self { bytes, length: length as u8 }
+impl Line {
+    fn of<B>(request: &Request<B>) -> Self {
+        let path = request.uri().path_and_query().map_or("*", PathAndQuery::as_str);
+        let mut line = Self { bytes: [0; 55], length: 0 };
+        line.push(request.method().as_str());
+        line.push(" ");
+        line.push(path);
+        line
+    }
+
+    fn push(&mut self, text: &str) {
+        let room = &mut self.bytes[usize::from(self.length)..];
+        let length = text.len().min(room.len());
+        room[..length].copy_from_slice(&text.as_bytes()[..length]);
+        self.length += length as u8;
     }
 
     fn text(&self) -> Cow<'_, str> {
@@ -104,13 +116,13 @@ impl PathStart {
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        let (all, now) = (&self.track.all, Instant::now());
-        let phase = all.phase();
+        let all = &self.track.all;
+        let (phase, now) = (all.phase(), all.clock());
         if !self.is_complete && phase == Phase::Deadline {
             self.cut("connection aborted");
         }
         self.track.note_finished(self.status != 0, now);
-        all.metrics.request_finished(self.status, now.duration_since(self.started));
+        all.metrics.request_finished(self.status, self.age(now));
         if phase != Phase::Serving {
             self.track.wake();
         }

@@ -41,13 +41,15 @@ pub(crate) enum Verdict {
 pub(crate) struct Limits {
     track: Arc<Track>,
     timer: Option<Pin<Box<Sleep>>>,
+    /// The timer was armed for the time when it can rest.
+    is_armed_for_rest: bool,
     head_since: Option<Instant>,
     may_rest: bool,
 }
 
 impl Limits {
     pub(crate) fn new(track: Arc<Track>) -> Self {
-        Self { track, timer: None, head_since: None, may_rest: false }
+        Self { track, timer: None, is_armed_for_rest: false, head_since: None, may_rest: false }
     }
 
     /// As if part of a head had been there for `age` already.
@@ -92,7 +94,7 @@ impl Limits {
         match &self.timer {
             // Whatever else it was armed for is not later than what is due now. Usually it fires
             // too early and is armed again then: that is cheaper than once a request.
-            Some(timer) if !timer.is_elapsed() && !self.rests_before(timer, state) => Poll::Pending,
+            Some(timer) if !timer.is_elapsed() && !self.rests_before(state) => Poll::Pending,
             _ => self.poll_timer(cx, state),
         }
     }
@@ -116,6 +118,8 @@ impl Limits {
             None => self.timer = Some(Box::pin(sleep_until(due))),
         }
         let can_rest = self.can_rest(state);
+        // Whatever it was armed for, it fires in time for that.
+        self.is_armed_for_rest = can_rest;
         let Some(timer) = &mut self.timer else { return Poll::Pending };
         while timer.as_mut().poll(cx).is_ready() {
             let now = Instant::now();
@@ -152,7 +156,7 @@ impl Limits {
     }
 
     /// Whether it can rest earlier than the timer would tell.
-    fn rests_before(&self, timer: &Sleep, state: State) -> bool {
-        self.can_rest(state) && self.due(state) < timer.deadline()
+    fn rests_before(&self, state: State) -> bool {
+        !self.is_armed_for_rest && self.can_rest(state)
     }
 }

@@ -44,22 +44,31 @@ impl<A: App> Service<Request<Incoming>> for Tracked<A> {
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         let in_flight = InFlight::begin(&self.track, &request);
-        let protocol = self.protocol;
-        if let Some(status) = head::fault(&request) {
-            return TrackedFuture::without(status, in_flight, protocol);
+        let mut answer = TrackedFuture::without_response(in_flight, self.protocol);
+        if let Some(status) = self.refusal(&request) {
+            answer.status = status;
+            return answer;
         }
-        if let Some(status) = self.track.all.refusal() {
-            self.track.all.metrics.refused.inc();
-            return TrackedFuture::without(status, in_flight, protocol);
-        }
-        if protocol == Protocol::Http1 {
+        if self.protocol == Protocol::Http1 {
             head::settle_host(&mut request);
         }
-        // A panic in here would take the whole connection down, with all its HTTP/2 streams.
-        let response = catch_unwind(AssertUnwindSafe(|| self.app.call(request)));
-        let response = response.inspect_err(|panic| report_panic(&in_flight, panic.as_ref())).ok();
-        let status = StatusCode::INTERNAL_SERVER_ERROR;
-        TrackedFuture { response, status, in_flight: Some(in_flight), protocol, deadline: None }
+        // A panic in here would take the whole connection down, with all its HTTP/2 streams. What
+        // comes of it is put where it stays, for requests and responses are large.
+        let call = AssertUnwindSafe(|| answer.response = Some(self.app.call(request)));
+        if let Err(panic) = catch_unwind(call) {
+            answer.in_flight.iter().for_each(|it| report_panic(it, panic.as_ref()));
+        }
+        answer
+    }
+}
+
+impl<A> Tracked<A> {
+    /// The status of a request that the app is not asked about.
+    fn refusal(&self, request: &Request<Incoming>) -> Option<StatusCode> {
+        head::fault(request).or_else(|| {
+            let all = &self.track.all;
+            all.refusal().inspect(|_| _ = all.metrics.refused.inc())
+        })
     }
 }
 
@@ -78,7 +87,8 @@ pin_project! {
 }
 
 impl<A: App> TrackedFuture<A> {
-    fn without(status: StatusCode, in_flight: InFlight, protocol: Protocol) -> Self {
+    fn without_response(in_flight: InFlight, protocol: Protocol) -> Self {
+        let status = StatusCode::INTERNAL_SERVER_ERROR;
         Self { response: None, status, in_flight: Some(in_flight), protocol, deadline: None }
     }
 }
@@ -90,54 +100,61 @@ impl<A: App> Future for TrackedFuture<A> {
         let this = self.project();
         let protocol = *this.protocol;
         let Some(in_flight) = this.in_flight.as_ref() else { return Poll::Pending };
-        let polled = match this.response.as_pin_mut() {
-            Some(response) => poll_app::<A>(response, in_flight, cx),
-            None => Poll::Ready(None),
-        };
-        let failed = match polled {
-            // Whatever the app made of half a body, it is not what was asked for.
-            Poll::Ready(_) if in_flight.track().is_malformed() => {
-                last_response(StatusCode::BAD_REQUEST)
+        let mut polled = None;
+        if let Some(response) = this.response.as_pin_mut() {
+            let poll = AssertUnwindSafe(|| polled = Some(response.poll(cx)));
+            if let Err(panic) = catch_unwind(poll) {
+                report_panic(in_flight, panic.as_ref());
             }
-            Poll::Ready(Some(response)) => {
-                return finish(response, Some, this.in_flight.take(), protocol);
-            }
-            Poll::Ready(None) => last_response(*this.status),
-            Poll::Pending => {
+        }
+        let status = match polled {
+            Some(Poll::Pending) => {
                 ready!(poll_deadline(this.deadline, in_flight.track(), cx));
                 in_flight.cut("answered 503");
-                last_response(StatusCode::SERVICE_UNAVAILABLE)
+                StatusCode::SERVICE_UNAVAILABLE
             }
+            // Whatever the app made of half a body, it is not what was asked for.
+            _ if in_flight.track().is_malformed() => StatusCode::BAD_REQUEST,
+            Some(Poll::Ready(Ok(response))) => {
+                return finish(response, Some, this.in_flight.take(), protocol);
+            }
+            Some(Poll::Ready(Err(error))) => {
+                report_error(in_flight, error.into());
+                StatusCode::INTERNAL_SERVER_ERROR
+            }
+            None => *this.status,
         };
-        finish(failed, |()| None, this.in_flight.take(), protocol)
+        finish(last_response(status), |()| None, this.in_flight.take(), protocol)
     }
 }
 
 /// The response as it goes out, in one piece: a response is too large to be moved about.
+#[inline]
 fn finish<T, B: Body>(
-    mut response: Response<T>,
+    response: Response<T>,
     body: impl FnOnce(T) -> Option<B>,
     in_flight: Option<InFlight>,
     protocol: Protocol,
 ) -> Poll<Result<Response<TrackedBody<B>>, BoxError>> {
     let Some(mut in_flight) = in_flight else { return Poll::Pending };
-    let all = &in_flight.track().all;
+    let (mut head, content) = response.into_parts();
     // Where siblings take connections over, none is the last response on its own.
-    let is_last = !all.are_kept();
+    let is_last = !in_flight.track().all.are_kept();
     let is_http1 = protocol == Protocol::Http1;
-    let is_upgrade = is_http1 && in_flight.upgrades_with(response.status());
+    let is_upgrade = is_http1 && in_flight.upgrades_with(head.status);
     if let Some(declined) = in_flight.take_upgrade().filter(|_| !is_upgrade) {
         tokio::spawn(http1::close_declined(declined));
     }
     if is_upgrade {
         in_flight.track().note_upgrade(in_flight.describe());
     } else if is_last && is_http1 {
-        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        head.headers.insert(CONNECTION, HeaderValue::from_static("close"));
     } else if !is_http1 {
-        response.headers_mut().remove(CONNECTION);
+        head.headers.remove(CONNECTION);
     }
-    in_flight.answered(response.status());
-    Poll::Ready(Ok(response.map(|it| TrackedBody::new(body(it), in_flight, protocol))))
+    in_flight.answered(head.status);
+    let body = TrackedBody::new(body(content), in_flight, protocol);
+    Poll::Ready(Ok(Response::from_parts(head, body)))
 }
 
 /// The wait for the drain's deadline.
@@ -148,25 +165,8 @@ fn poll_deadline(wait: &mut Option<Deadline>, track: &Track, cx: &mut Context<'_
     wait.get_or_insert_with(token).as_mut().poll(cx)
 }
 
-/// `None`: the app panicked or failed, which is logged here.
-fn poll_app<A: App>(
-    response: Pin<&mut A::Future>,
-    in_flight: &InFlight,
-    cx: &mut Context<'_>,
-) -> Poll<Option<Response<A::Body>>> {
-    match catch_unwind(AssertUnwindSafe(|| response.poll(cx))) {
-        Ok(Poll::Ready(Ok(response))) => Poll::Ready(Some(response)),
-        Ok(Poll::Ready(Err(error))) => {
-            let error: BoxError = error.into();
-            tracing::error!("{}: the app failed, answering 500: {error}", in_flight.describe());
-            Poll::Ready(None)
-        }
-        Ok(Poll::Pending) => Poll::Pending,
-        Err(panic) => {
-            report_panic(in_flight, panic.as_ref());
-            Poll::Ready(None)
-        }
-    }
+fn report_error(in_flight: &InFlight, error: BoxError) {
+    tracing::error!("{}: the app failed, answering 500: {error}", in_flight.describe());
 }
 
 fn report_panic(in_flight: &InFlight, panic: &(dyn Any + Send)) {

@@ -84,8 +84,8 @@ pub(crate) struct Track {
     is_moving: AtomicBool,
     /// A response waits for its client to read.
     is_stalled: AtomicBool,
-    /// Milliseconds from the worker's epoch to the end of the last request (or the accept); what was
-    /// taken over can have been quiet for longer than the worker lives.
+    /// When the last request ended (or the accept), by [`Connections::clock`]; what was taken over can
+    /// have been quiet for longer than the worker lives.
     quiet_since: AtomicI64,
     /// Only of a connection that was answered with an upgrade.
     tunnel: OnceLock<Box<Tunnel>>,
@@ -94,7 +94,7 @@ pub(crate) struct Track {
 
 impl Track {
     pub(crate) fn new(id: u64, all: Arc<Connections>) -> Self {
-        let quiet_since = AtomicI64::new(all.epoch.elapsed().as_millis() as i64);
+        let quiet_since = AtomicI64::new(all.clock());
         Self {
             id,
             all,
@@ -145,7 +145,7 @@ impl Track {
 
     pub(crate) fn quiet_since(&self) -> Instant {
         let since_epoch = self.quiet_since.load(Relaxed);
-        let distance = Duration::from_millis(since_epoch.unsigned_abs());
+        let distance = Duration::from_nanos(since_epoch.unsigned_abs());
         match since_epoch < 0 {
             true => self.all.epoch.checked_sub(distance).unwrap_or(self.all.epoch),
             false => self.all.epoch + distance,
@@ -160,8 +160,8 @@ impl Track {
     /// A sibling had it before: it has been as it is for `age`.
     pub(crate) fn note_adopted(&self, is_fresh: bool, age: Duration) {
         self.is_fresh.store(is_fresh, Relaxed);
-        let now = self.all.epoch.elapsed().as_millis() as i64;
-        self.quiet_since.store(now.saturating_sub_unsigned(age.as_millis() as u64), Relaxed);
+        let age = age.as_nanos().try_into().unwrap_or(u64::MAX);
+        self.quiet_since.store(self.all.clock().saturating_sub_unsigned(age), Relaxed);
     }
 
     /// hyper asks for bytes: whether it has all of the requests that came so far.
@@ -241,8 +241,8 @@ impl Track {
     }
 
     /// A request has ended; its last bytes may still be on their way out.
-    pub(crate) fn note_finished(&self, was_answered: bool, now: Instant) {
-        self.note_quiet(now);
+    pub(crate) fn note_finished(&self, was_answered: bool, now: i64) {
+        self.quiet_since.store(now, Relaxed);
         self.has_part_of_head.store(false, Relaxed);
         self.is_unflushed.store(true, Relaxed);
         let unanswered = if was_answered { 0 } else { UNANSWERED };
@@ -277,13 +277,8 @@ impl Track {
         // The request ended when hyper had all of its response, which can be long ago.
         if self.is_stalled.load(Relaxed) {
             self.is_stalled.store(false, Relaxed);
-            self.note_quiet(Instant::now());
+            self.quiet_since.store(self.all.clock(), Relaxed);
         }
-    }
-
-    fn note_quiet(&self, now: Instant) {
-        let since_epoch = now.duration_since(self.all.epoch).as_millis() as i64;
-        self.quiet_since.store(since_epoch, Relaxed);
     }
 
     /// What arrived was no part of a head: HTTP/2 has other frames too.
