@@ -82,7 +82,7 @@ fn compare(mut peers: Vec<&Peer>, extent: Extent) -> Peers {
         println!("round {number} of {}", extent.rounds);
         peers.retain(|peer| {
             results.machine.busy_otherwise.push(machine::busy_otherwise());
-            match round::round(peer, extent) {
+            match round::round(peer, number, extent) {
                 Ok(rounds) => {
                     rounds.iter().for_each(print);
                     results.rounds.extend(rounds);

@@ -73,17 +73,19 @@ longest latency (in powers of ten), below it the lost requests; the rolls are sh
 fn head(peers: &Peers) -> String {
     let Machine { date, cores, processor, kernel, systemd, load_before, load_after, .. } =
         &peers.machine;
+    let rounds = peers.extent.rounds;
     let mut busy = peers.machine.busy_otherwise.clone();
     busy.sort_by(f64::total_cmp);
     let percent = |share: Option<&f64>| share.map_or(0.0, |share| share * 100.0);
     let (median, most) = (percent(busy.get(busy.len() / 2)), percent(busy.last()));
     format!(
         "# Benchmarks\n\nMade by `make bench`, from its raw results in `target/bench/`; not to be edited. \
-         {date}, {cores} cores\n({processor}), Linux {kernel}, {systemd}. Rounds: {}; rolls of each \
-         in each of them, under each of two loads: {}.\n\nWhat else the machine did: {median:.0} % of it (at most {most:.0} %) was \
+         {date}, {cores} cores\n({processor}), Linux {kernel}, {systemd}. Rounds: {rounds} under the \
+         open loop, {} under the closed one; rolls of each in each of them: {}.\n\nWhat else the machine did: {median:.0} % of it (at most {most:.0} %) was \
          busy whenever nothing of the benchmark ran;\nload average {load_before} before and {load_after} \
          after. Clients, workers and systemd share it.\n",
-        peers.extent.rounds, peers.extent.rolls,
+        rounds - rounds / 3,
+        peers.extent.rolls,
     )
 }
 
