@@ -1,7 +1,7 @@
 # make demo   builds, starts 4 workers on a private systemd, restarts them under load, shows the result
 # make test   installs what the tests need (as root), and runs them all
 # make test-machines   the packages on booted machines, Debian 11 to sid (as root)
-# make bench   everybody's rolling restarts under load, and docs/benchmarks.md from it (25 minutes)
+# make bench   everybody's rolling restarts under load, and docs/benchmarks.md from it (17 minutes)
 # make bench-quick   some of them, once (2 minutes)
 # make simulate N=1000000   tells the heart of a roll so many random stories
 # make deb rpm   builds the packages, for every distribution since Debian 11 and RHEL 9

@@ -10,21 +10,20 @@
 //! On one connection no signal is lost and none overtakes another, or an answer; a new connection
 //! knows nothing. systemd may sit on a signal for a while, so the list has to agree.
 //!
-//! In a large batch an instance is followed when its job is over: what happens to it from then on is
-//! told. Until then what was read of it is not kept.
+//! Of a large batch no signals come. What was read of an instance holds while its main process lives.
 
 use std::collections::{HashMap, HashSet};
 
-use crate::ctl::systemd::{Half, News, Reach, Row};
+use super::process::Process;
+use crate::ctl::systemd::{Half, News, Reach, Row, Wanted};
 use crate::roll::{ActiveState, Slot, Ticket, UnitState};
 
 #[derive(Clone, Debug)]
 pub(super) struct Known {
     reach: Reach,
-    /// Those that are followed, where it is not all.
-    followed: HashSet<Slot>,
-    /// Those whose job is over.
-    at_rest: HashSet<Slot>,
+    units: Vec<String>,
+    /// Those that were read by themselves.
+    read: HashSet<Slot>,
     instances: HashMap<Slot, Instance>,
     /// Those whose turn has come: of these the run matters.
     in_turn: HashSet<Slot>,
@@ -39,11 +38,13 @@ struct Instance {
     state: UnitState,
     /// Which halves of it were told.
     has: HashSet<Half>,
+    /// What shows that it is in the same run still, where no signal would tell.
+    process: Option<Process>,
 }
 
 impl Instance {
     fn whole(state: UnitState) -> Self {
-        Self { state, has: HashSet::from([Half::Unit, Half::Service]) }
+        Self { state, has: HashSet::from([Half::Unit, Half::Service]), process: None }
     }
 
     fn state(&self) -> Option<&UnitState> {
@@ -53,11 +54,11 @@ impl Instance {
 }
 
 impl Known {
-    pub(super) fn new(reach: Reach) -> Self {
+    pub(super) fn new(reach: Reach, units: Vec<String>) -> Self {
         Self {
             reach,
-            followed: HashSet::new(),
-            at_rest: HashSet::new(),
+            units,
+            read: HashSet::new(),
             instances: HashMap::new(),
             in_turn: HashSet::new(),
             signals: 0,
@@ -66,30 +67,25 @@ impl Known {
         }
     }
 
-    /// Whose signals are to come.
+    /// Whose signals come.
     pub(super) fn reach(&self) -> Reach {
         self.reach
     }
 
-    /// Its job is over.
-    pub(super) fn comes_to_rest(&mut self, slot: Slot) {
-        self.at_rest.insert(slot);
+    /// From now on all signals come.
+    pub(super) fn is_told_of_all(&mut self) {
+        self.reach = Reach::All;
     }
 
-    pub(super) fn wants_to_follow(&self, slot: Slot) -> bool {
-        self.at_rest.contains(&slot) && !self.is_told_of(slot)
-    }
-
-    /// The signals of these, or of all, come from now on.
-    pub(super) fn follows(&mut self, reach: Reach, slots: impl IntoIterator<Item = Slot>) {
-        self.followed.extend(slots);
-        if reach == Reach::All {
-            self.reach = reach;
+    /// What is to be read of one that is not known. Before a large batch is touched, no more than in
+    /// which runs its instances are.
+    pub(super) fn wanted(&mut self, slot: Slot) -> Wanted {
+        let is_first = self.read.insert(slot);
+        match self.reach {
+            Reach::Own if is_first => Wanted::Run,
+            Reach::Own => Wanted::Process,
+            Reach::All => Wanted::All,
         }
-    }
-
-    fn is_told_of(&self, slot: Slot) -> bool {
-        self.reach == Reach::All || self.followed.contains(&slot)
     }
 
     /// Its turn has come: from now on the heart wants to know all of it.
@@ -122,8 +118,10 @@ impl Known {
     fn keeps(&mut self, asked: Option<u64>, slot: Slot, state: &UnitState) -> bool {
         let changed = self.changed.get(&slot).copied().unwrap_or_default();
         let is_news = asked.is_some_and(|asked| changed <= asked);
-        if is_news && self.is_told_of(slot) {
-            self.instances.insert(slot, Instance::whole(state.clone()));
+        if is_news {
+            let process = || Process::of(self.units.get(slot.0)?, state.main_pid?);
+            let process = if self.reach == Reach::Own { process() } else { None };
+            self.instances.insert(slot, Instance { process, ..Instance::whole(state.clone()) });
         }
         is_news
     }
@@ -133,8 +131,8 @@ impl Known {
         self.signals += 1;
         self.changed.insert(slot, self.signals);
         match news {
-            // Somebody else may have asked for it, and may leave.
-            Some(news) if self.is_told_of(slot) => {
+            // Otherwise it was somebody else who asked for it, and may leave.
+            Some(news) if self.reach == Reach::All => {
                 let instance = self.instances.entry(slot).or_default();
                 instance.has.insert(news.half());
                 news.put_into(&mut instance.state);
@@ -151,8 +149,10 @@ impl Known {
 
     /// The state of the instance, if this row of a list leaves no doubt.
     pub(super) fn state(&self, slot: Slot, row: &Row) -> Option<UnitState> {
-        let known = self.instances.get(&slot).and_then(Instance::state);
-        known.filter(|known| row.agrees_with(known)).cloned()
+        let instance = self.instances.get(&slot)?;
+        let known = instance.state().filter(|known| row.agrees_with(known))?;
+        let lives = || instance.process.as_ref().is_some_and(Process::is_alive);
+        (self.reach == Reach::All || lives()).then(|| known.clone())
     }
 
     /// Likewise as far as the group goes: nobody asks in which run an instance is before its turn.
@@ -177,7 +177,7 @@ mod tests {
     }
 
     fn knows_one(slot: Slot) -> Known {
-        let mut known = Known::new(Reach::All);
+        let mut known = Known::new(Reach::All, Vec::new());
         known.comes_to(slot);
         known.asks(Ticket(1));
         known.learns(Ticket(1), slot, &up(1));
@@ -187,7 +187,7 @@ mod tests {
     #[test]
     fn what_was_read_is_known_until_it_changes() {
         let slot = Slot(0);
-        let known = Known::new(Reach::All);
+        let known = Known::new(Reach::All, Vec::new());
         assert_eq!(known.state_in_group(slot, &row()), Some(up(0)), "the list is enough at first");
         assert_eq!(known.state(slot, &row()), None, "but not when its turn comes");
         let mut known = knows_one(slot);
@@ -205,7 +205,7 @@ mod tests {
         let mut known = knows_one(slot);
         known.hears(slot, Some(service.clone()));
         assert_eq!(known.state(slot, &row()), Some(up(2)));
-        let mut known = Known::new(Reach::All);
+        let mut known = Known::new(Reach::All, Vec::new());
         known.hears(slot, Some(service));
         assert_eq!(known.state(slot, &row()), None, "the other half is missing");
         known.hears(slot, Some(News::new(Half::Unit, up(9))));
@@ -214,14 +214,14 @@ mod tests {
 
     #[test]
     fn a_list_does_not_tell_the_run_of_one_whose_turn_has_come() {
-        let (mut known, slot) = (Known::new(Reach::All), Slot(0));
+        let (mut known, slot) = (Known::new(Reach::All, Vec::new()), Slot(0));
         known.comes_to(slot);
         assert_eq!(known.state_in_group(slot, &row()), None);
     }
 
     #[test]
     fn an_answer_from_before_a_signal_is_not_believed() {
-        let (mut known, slot) = (Known::new(Reach::All), Slot(0));
+        let (mut known, slot) = (Known::new(Reach::All, Vec::new()), Slot(0));
         known.asks(Ticket(1));
         known.hears(slot, None);
         known.learns(Ticket(1), slot, &up(1));
@@ -229,25 +229,41 @@ mod tests {
     }
 
     #[test]
-    fn one_of_many_is_known_from_when_it_is_followed() {
-        let (mut known, slot) = (Known::new(Reach::Own), Slot(0));
-        let learns = |known: &mut Known| {
+    fn one_of_many_is_known_while_its_process_lives() {
+        let slot = Slot(0);
+        let learns = |main_pid: Option<u32>| {
+            let mut known = Known::new(Reach::Own, vec![own_group()]);
             known.asks(Ticket(1));
-            known.learns(Ticket(1), slot, &up(1));
-            known.state(slot, &row())
+            known.learns(Ticket(1), slot, &UnitState { main_pid, ..up(1) });
+            known
         };
-        assert_eq!(learns(&mut known), None, "nobody would tell of its end");
+        let mut known = learns(Some(std::process::id()));
+        assert!(known.state(slot, &row()).is_some());
         known.hears(slot, Some(News::new(Half::Service, up(2))));
-        known.hears(slot, Some(News::new(Half::Unit, up(2))));
-        assert_eq!(known.state(slot, &row()), None, "somebody else had asked for it");
-        assert!(!known.wants_to_follow(slot), "its job would have a dozen signals");
-        known.comes_to_rest(slot);
-        assert!(known.wants_to_follow(slot));
-        known.follows(Reach::Own, [slot]);
-        assert!(!known.wants_to_follow(slot));
-        assert_eq!(learns(&mut known), Some(up(1)));
-        known.follows(Reach::All, []);
-        assert!(!known.wants_to_follow(Slot(1)));
+        assert_eq!(
+            known.state(slot, &row()),
+            None,
+            "somebody else had asked for it, and it changed"
+        );
+        assert_eq!(learns(None).state(slot, &row()), None, "nothing would tell of its end");
+        let of_another = Known { units: vec!["other.service".to_owned()], ..learns(None) };
+        assert_eq!(of_another.state(slot, &row()), None);
+    }
+
+    /// The test's own control group stands for a unit.
+    fn own_group() -> String {
+        let groups = std::fs::read_to_string("/proc/self/cgroup").unwrap();
+        groups.trim_end().rsplit('/').next().unwrap().to_owned()
+    }
+
+    #[test]
+    fn before_a_large_batch_is_touched_its_runs_will_do() {
+        let slot = Slot(0);
+        let mut known = Known::new(Reach::Own, Vec::new());
+        assert_eq!(known.wanted(slot), Wanted::Run);
+        assert_eq!(known.wanted(slot), Wanted::Process);
+        known.is_told_of_all();
+        assert_eq!(known.wanted(slot), Wanted::All);
     }
 
     #[test]

@@ -11,6 +11,7 @@
 
 mod known;
 mod ledger;
+mod process;
 mod tasks;
 
 use std::collections::{HashMap, VecDeque};
@@ -79,8 +80,8 @@ type Task = Pin<Box<dyn Future<Output = Happening>>>;
 enum Happening {
     /// An answer, or none at all: the heart asks again by itself.
     Answer(Option<Event>),
-    /// What a list says of those that the heart has asked for, and whose signals come by now.
-    Units { asked: Vec<(Slot, Ticket)>, rows: HashMap<String, Row>, followed: (Reach, Vec<Slot>) },
+    /// What a list says of those that the heart has asked for.
+    Units { asked: Vec<(Slot, Ticket)>, rows: HashMap<String, Row> },
     /// What one of them is, read piece by piece.
     Pieces { slot: Slot, ticket: Ticket, state: UnitState },
     /// What a list says of the group.
@@ -119,7 +120,9 @@ impl<'a> Driver<'a> {
         let units = plan.members().iter().map(|member| object_path(&member.unit));
         let slots = units.enumerate().map(|(i, path)| (path, Slot(i))).collect();
         let at_once = plan.parts().iter().map(|part| part.slots.len()).max();
-        let known = Known::new(if at_once <= Some(FEW) { Reach::All } else { Reach::Own });
+        let reach = if at_once <= Some(FEW) { Reach::All } else { Reach::Own };
+        let names = plan.members().iter().map(|member| member.unit.clone()).collect();
+        let known = Known::new(reach, names);
         Self {
             roll: Roll::new(plan),
             slots,
@@ -220,10 +223,7 @@ impl<'a> Driver<'a> {
     fn take(&mut self, happening: Happening) {
         self.hear_all_that_is_ready();
         match happening {
-            Happening::Units { asked, rows, followed: (reach, slots) } => {
-                self.known.follows(reach, slots);
-                self.take_units(asked, &rows);
-            }
+            Happening::Units { asked, rows } => self.take_units(asked, &rows),
             Happening::Pieces { slot, ticket, state } => self.take_pieces(slot, ticket, state),
             Happening::Group { ticket, rows } => self.take_group(ticket, &rows),
             Happening::Answer(event) => {
@@ -247,7 +247,7 @@ impl<'a> Driver<'a> {
             Ok((systemd, watch)) => {
                 self.systemd = systemd;
                 self.watch = Some(watch);
-                self.known.follows(Reach::All, []);
+                self.known.is_told_of_all();
                 self.events.push_back(Event::Reconnected);
             }
             Err(error) => self.events.push_back(Event::Unreachable { why: error.to_string() }),
@@ -267,7 +267,6 @@ impl<'a> Driver<'a> {
             // systemd tells what has changed with it first.
             Heard::JobRemoved { job, unit, result } => {
                 let slot = self.slots.get(&object_path(&unit)).copied();
-                slot.into_iter().for_each(|slot| self.known.comes_to_rest(slot));
                 self.events.extend(slot.map(|slot| Event::JobRemoved { slot, job, result }));
             }
             Heard::Changed { path, news } => {

@@ -12,7 +12,7 @@ use super::{Driver, Happening};
 use crate::ctl::command;
 use crate::ctl::gates::Question;
 use crate::ctl::select::bring_back;
-use crate::ctl::systemd::{AT_ONCE, CallError, Reach, Row, Systemd, Wish};
+use crate::ctl::systemd::{AT_ONCE, CallError, Row, Systemd, Wish};
 use crate::roll::{Event, GroupState, Guard, Hook, Reason, Slot, Ticket, UnitState};
 
 /// A roll that is over does not wait for a systemd that is away.
@@ -76,14 +76,10 @@ impl Driver<'_> {
             return;
         }
         let systemd = self.systemd.clone();
-        let unit = |slot: &Slot| self.unit(*slot);
-        let units: Vec<String> = asked.iter().map(|(slot, _)| unit(slot)).collect();
-        let slots = asked.iter().map(|(slot, _)| *slot);
-        let to_follow: Vec<Slot> = slots.filter(|it| self.known.wants_to_follow(*it)).collect();
-        let followed: Vec<String> = to_follow.iter().map(unit).collect();
+        let units: Vec<String> = asked.iter().map(|(slot, _)| self.unit(*slot)).collect();
         self.tasks.push(Box::pin(async move {
-            match follow_and_list(&systemd, &followed, &units).await {
-                Ok((reach, rows)) => Happening::Units { asked, rows, followed: (reach, to_follow) },
+            match systemd.rows(&units).await {
+                Ok(rows) => Happening::Units { asked, rows },
                 Err(_) => Happening::Answer(None),
             }
         }));
@@ -106,8 +102,9 @@ impl Driver<'_> {
     fn read_the_rest(&mut self, slot: Slot, ticket: Ticket, row: Row) {
         self.known.asks(ticket);
         let (systemd, unit) = (self.systemd.clone(), self.unit(slot));
+        let wanted = self.known.wanted(slot);
         self.tasks.push(Box::pin(async move {
-            match systemd.state(&unit, &row).await {
+            match systemd.state(&unit, &row, wanted).await {
                 Ok(state) => Happening::Pieces { slot, ticket, state },
                 Err(_) => Happening::Answer(None),
             }
@@ -204,16 +201,6 @@ impl Driver<'_> {
     fn spawn(&mut self, answer: impl Future<Output = Option<Event>> + 'static) {
         self.tasks.push(Box::pin(async move { Happening::Answer(answer.await) }));
     }
-}
-
-/// Follows before it reads: whatever changes after what was read is heard.
-async fn follow_and_list(
-    systemd: &Systemd,
-    to_follow: &[String],
-    units: &[String],
-) -> Result<(Reach, HashMap<String, Row>), CallError> {
-    let reach = systemd.follow(to_follow).await?;
-    Ok((reach, systemd.rows(units).await?))
 }
 
 /// These states, with those that are missing read; `None` if any could not be.

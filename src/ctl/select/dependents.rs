@@ -3,7 +3,7 @@
 //! systemd stops them with the instance. When its start fails, or when stop and start are two jobs,
 //! nobody brings them back (measured: the worker is up again, and the unit that required it is not).
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -26,42 +26,80 @@ pub struct Dependent {
     pub needs_it: bool,
 }
 
-impl Dependent {
-    /// The properties of an instance that name them, and whether they need it.
-    const PROPERTIES: [(&'static str, bool); 4] =
-        [("RequiredBy", true), ("BoundBy", true), ("RequisiteOf", true), ("ConsistsOf", false)];
+/// What makes a unit go down with another: the property of that one that names it, its own that names
+/// that one, and whether it needs it.
+const TIES: [(&str, &str, bool); 4] = [
+    ("RequiredBy", "Requires", true),
+    ("BoundBy", "BindsTo", true),
+    ("RequisiteOf", "Requisite", true),
+    ("ConsistsOf", "PartOf", false),
+];
 
-    fn all_of(properties: &Properties) -> Vec<Self> {
-        let of = |(property, needs_it): (&str, bool)| {
-            let units = properties.texts(property).into_iter();
-            units.map(move |unit| Self { unit, needs_it }).collect::<Vec<_>>()
-        };
-        Self::PROPERTIES.into_iter().flat_map(of).collect()
-    }
-}
-
-/// Reads them for each instance: those that are up, and are not of the group themselves.
+/// Finds them for each instance: those that are up, and are not of the group themselves. Both sides
+/// know; the one with fewer units is asked.
 pub(super) async fn read(systemd: &Systemd, instances: &mut [Instance]) -> Result<(), CallError> {
-    let names = || Dependent::PROPERTIES.map(|(property, _)| (Half::Unit, property));
-    let read = instances.iter().map(|it| systemd.some(it.unit.full(), names()));
-    let read: Vec<Properties> = stream::iter(read).buffered(AT_ONCE).try_collect().await?;
-    for (instance, properties) in instances.iter_mut().zip(&read) {
-        instance.dependents = Dependent::all_of(properties);
+    let group: HashSet<String> = instances.iter().map(|it| it.unit.full().to_owned()).collect();
+    let mut others = systemd.loaded_rows(&["*".to_owned()]).await?;
+    // What the kernel has found depends on nobody.
+    let is_other = |unit: &str| !group.contains(unit) && !unit.ends_with(".device");
+    others.retain(|unit, row| row.active.is_up() && is_other(unit));
+    let names: Vec<String> = instances.iter().map(|it| it.unit.full().to_owned()).collect();
+    let mut all = match others.len() < instances.len() {
+        true => told_by_the_others(systemd, others.into_keys()).await?,
+        false => {
+            told_by_the_group(systemd, names.into_iter(), |unit| others.contains_key(unit)).await?
+        }
+    };
+    for instance in instances {
+        instance.dependents = all.remove(instance.unit.full()).unwrap_or_default();
     }
-    keep_those_up(systemd, instances).await
+    Ok(())
 }
 
-async fn keep_those_up(systemd: &Systemd, instances: &mut [Instance]) -> Result<(), CallError> {
-    let group: HashSet<String> = instances.iter().map(|it| it.unit.full().to_owned()).collect();
-    let dependents = instances.iter().flat_map(|it| &it.dependents).map(|it| it.unit.clone());
-    let others: BTreeSet<String> = dependents.filter(|unit| !group.contains(unit)).collect();
-    let rows = match others.is_empty() {
-        true => HashMap::new(),
-        false => systemd.rows(&Vec::from_iter(others)).await?,
+/// Dependents by the unit with which they go down.
+type ByUnit = HashMap<String, Vec<Dependent>>;
+
+async fn told_by_the_others(
+    systemd: &Systemd,
+    others: impl Iterator<Item = String>,
+) -> Result<ByUnit, CallError> {
+    let mut all = ByUnit::new();
+    for (unit, properties) in ask(systemd, others, TIES.map(|(_, own, _)| own)).await? {
+        for (_, own, needs_it) in TIES {
+            for other in properties.texts(own) {
+                all.entry(other).or_default().push(Dependent { unit: unit.clone(), needs_it });
+            }
+        }
+    }
+    Ok(all)
+}
+
+async fn told_by_the_group(
+    systemd: &Systemd,
+    group: impl Iterator<Item = String>,
+    is_wanted: impl Fn(&str) -> bool,
+) -> Result<ByUnit, CallError> {
+    let all = ask(systemd, group, TIES.map(|(theirs, ..)| theirs)).await?.into_iter();
+    let dependents = |properties: &Properties| {
+        let of = |(theirs, _, needs_it): (&str, &str, bool)| {
+            let units = properties.texts(theirs).into_iter().filter(|unit| is_wanted(unit));
+            units.map(move |unit| Dependent { unit, needs_it }).collect::<Vec<_>>()
+        };
+        TIES.into_iter().flat_map(of).collect()
     };
-    let is_up = |it: &Dependent| rows.get(&it.unit).is_some_and(|row| row.active.is_up());
-    instances.iter_mut().for_each(|it| it.dependents.retain(is_up));
-    Ok(())
+    Ok(all.map(|(unit, properties)| (unit, dependents(&properties))).collect())
+}
+
+async fn ask(
+    systemd: &Systemd,
+    units: impl Iterator<Item = String>,
+    properties: [&'static str; 4],
+) -> Result<Vec<(String, Properties)>, CallError> {
+    let ask = |unit: String| async move {
+        let read = systemd.some(&unit, properties.map(|property| (Half::Unit, property))).await?;
+        Ok((unit, read))
+    };
+    stream::iter(units.map(ask)).buffered(AT_ONCE).try_collect().await
 }
 
 /// Starts those that are down and can be up: which are up now, and which are still down.

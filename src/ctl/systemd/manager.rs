@@ -9,7 +9,6 @@ use zbus::{OwnedObjectPath, OwnedVariant};
 use super::bus::{CallError, MANAGER, MANAGER_PATH, Systemd, UNITS_PATH};
 use super::news::Half;
 use super::properties::Properties;
-use super::watch::Reach;
 use crate::ctl::log::Life;
 use crate::roll::{ActiveState, JobId, UnitState};
 
@@ -33,6 +32,36 @@ pub struct Row {
     pub sub: String,
     /// The job that is queued or running for it.
     pub job: Option<JobId>,
+}
+
+/// How much of a service's state is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::ctl) enum Wanted {
+    /// Which run it is in.
+    Run,
+    /// And its process.
+    Process,
+    /// And what it says.
+    All,
+}
+
+impl Wanted {
+    /// The properties that are not in the list.
+    fn beside(self, row: &Row) -> &'static [(Half, &'static str)] {
+        const ALL: [(Half, &str); 5] = [
+            (Half::Unit, "InvocationID"),
+            (Half::Service, "NRestarts"),
+            (Half::Service, "MainPID"),
+            (Half::Service, "StatusText"),
+            (Half::Service, "Result"),
+        ];
+        match self {
+            Self::Run => &ALL[..2],
+            Self::Process if row.active == ActiveState::Active => &ALL[..3],
+            Self::All if row.active == ActiveState::Active => &ALL[..4],
+            Self::Process | Self::All => &ALL,
+        }
+    }
 }
 
 impl Row {
@@ -167,10 +196,13 @@ impl Systemd {
         &self,
         unit: &str,
         row: &Row,
+        wanted: Wanted,
     ) -> Result<UnitState, CallError> {
-        let halves = [Half::Unit, Half::Service];
-        let names = halves.map(|half| half.beside_the_list().iter().map(move |it| (half, *it)));
-        let state = self.some(unit, names.into_iter().flatten()).await?.state();
+        let mut state = self.some(unit, wanted.beside(row).iter().copied()).await?.state();
+        // Whatever its last end was, systemd has forgotten it when it starts the unit.
+        if row.active == ActiveState::Active {
+            "success".clone_into(&mut state.result);
+        }
         Ok(UnitState { active: row.active, sub: row.sub.clone(), job: row.job, ..state })
     }
 
@@ -297,24 +329,6 @@ impl Systemd {
             Err(CallError::Refused { name, .. }) if name.ends_with(".AlreadySubscribed") => Ok(()),
             Err(error) => Err(error),
             Ok(_) => Ok(()),
-        }
-    }
-
-    /// Asks for the signals of these units, as long as this connection lasts; of all units, if that
-    /// is not allowed. Tells which.
-    ///
-    /// # Errors
-    ///
-    /// When systemd does not answer, or refuses.
-    pub(in crate::ctl) async fn follow(&self, units: &[String]) -> Result<Reach, CallError> {
-        let refer = |unit: &String| {
-            let path = object_path(unit);
-            async move { self.call(&path, Half::Unit.interface(), "Ref", &()).await.map(drop) }
-        };
-        match try_join_all(units.iter().map(refer)).await {
-            // polkit has no rule for it where one who is not root may roll.
-            Err(error) if error.is_about_rights() => self.subscribe().await.map(|()| Reach::All),
-            result => result.map(|_| Reach::Own),
         }
     }
 

@@ -11,8 +11,8 @@ mod properties;
 mod watch;
 
 pub use bus::{CallError, Systemd};
-pub(super) use manager::Row;
 pub(super) use manager::object_path;
+pub(super) use manager::{Row, Wanted};
 pub use manager::{UnitFile, Wish};
 pub(super) use news::{Half, News};
 pub use properties::{Properties, Ran};

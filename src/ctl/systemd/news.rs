@@ -87,12 +87,4 @@ impl Half {
             Self::Service => ["NRestarts", "MainPID", "StatusText", "Result"],
         }
     }
-
-    /// Those that are not in the list of units.
-    pub(super) fn beside_the_list(self) -> &'static [&'static str] {
-        match self {
-            Self::Unit => &["InvocationID"],
-            Self::Service => &["NRestarts", "MainPID", "StatusText", "Result"],
-        }
-    }
 }

@@ -22,8 +22,8 @@ const TRY_AGAIN: Duration = Duration::from_millis(100);
 pub enum Reach {
     /// Those of every job and every unit.
     All,
-    /// Those of the jobs that this connection asks for, and of the units that it follows
-    /// ([`Systemd::follow`]): nobody makes systemd and the bus tell of all the rest.
+    /// Those of the jobs that this connection asks for, of which systemd tells it in any case: nobody
+    /// makes systemd and the bus tell of all the rest.
     Own,
 }
 
