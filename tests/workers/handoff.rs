@@ -194,7 +194,8 @@ fn a_connection_can_move_many_times() {
     for round in 1..=20 {
         let next = group.worker(&round.to_string()).ready();
         worker.signal(Signal::TERM);
-        worker.ends_well();
+        // Shown should the next line fail.
+        println!("{}", worker.ends_well());
         answers(&mut client, &round.to_string());
         worker = next;
     }

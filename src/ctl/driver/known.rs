@@ -141,6 +141,14 @@ impl Known {
         }
     }
 
+    /// What was read before is about the past, also where a main process outlives its run
+    /// (`KillMode=none`). Otherwise the signals have told what became of it.
+    pub(super) fn hears_of_its_job(&mut self, slot: Slot) {
+        if self.reach == Reach::Own {
+            self.hears(slot, None);
+        }
+    }
+
     /// Signals may have been missed.
     pub(super) fn forgets_all(&mut self) {
         self.instances.clear();
@@ -245,6 +253,9 @@ mod tests {
             None,
             "somebody else had asked for it, and it changed"
         );
+        let mut known = learns(Some(std::process::id()));
+        known.hears_of_its_job(slot);
+        assert_eq!(known.state(slot, &row()), None, "a job may have left the process behind");
         assert_eq!(learns(None).state(slot, &row()), None, "nothing would tell of its end");
         let of_another = Known { units: vec!["other.service".to_owned()], ..learns(None) };
         assert_eq!(of_another.state(slot, &row()), None);

@@ -267,6 +267,7 @@ impl<'a> Driver<'a> {
             // systemd tells what has changed with it first.
             Heard::JobRemoved { job, unit, result } => {
                 let slot = self.slots.get(&object_path(&unit)).copied();
+                slot.iter().for_each(|slot| self.known.hears_of_its_job(*slot));
                 self.events.extend(slot.map(|slot| Event::JobRemoved { slot, job, result }));
             }
             Heard::Changed { path, news } => {

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use futures_util::future::try_join3;
+
 use super::Wish;
 use super::group::Group;
 use super::instance::Instance;
@@ -76,9 +78,9 @@ async fn look<'a>(systemd: &Systemd, wish: &'a Wish) -> Result<Candidates<'a>, C
     let head = format!("{}@", wish.prefix);
     // A name may have a backslash, which systemd's patterns do not take for an escape.
     let pattern = [format!("{head}*.service")];
-    let rows = systemd.loaded_rows(&pattern).await?;
-    let files = systemd.unit_files(&pattern).await?;
-    let unit = systemd.properties(&format!("{}.service", wish.prefix)).await?;
+    let name = format!("{}.service", wish.prefix);
+    let (loaded, on_disk) = (systemd.loaded_rows(&pattern), systemd.unit_files(&pattern));
+    let (rows, files, unit) = try_join3(loaded, on_disk, systemd.properties(&name)).await?;
     let pulls = PULLS.iter().flat_map(|property| unit.texts(property));
     let pulled: BTreeSet<String> = pulls.filter(|name| name.starts_with(&head)).collect();
     let template = format!("{head}.service");

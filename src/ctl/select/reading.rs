@@ -12,7 +12,7 @@
 
 use std::collections::HashMap;
 
-use futures_util::future::try_join;
+use futures_util::future::{join, try_join};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 
 use super::instance::Instance;
@@ -91,10 +91,9 @@ struct Shared {
 
 impl Shared {
     async fn look(systemd: &Systemd, units: &[Named]) -> Result<Self, CallError> {
-        Ok(Self {
-            own_files: OwnFiles::look(systemd, units).await,
-            triggers: Triggers::look(systemd, units.len()).await?,
-        })
+        let own_files = OwnFiles::look(systemd, units);
+        let (own_files, triggers) = join(own_files, Triggers::look(systemd, units.len())).await;
+        Ok(Self { own_files, triggers: triggers? })
     }
 }
 
