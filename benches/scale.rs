@@ -9,6 +9,8 @@
 //! shell loop of `systemctl restart` of each batch, one after the other. Nothing is observed
 //! meanwhile.
 
+#[path = "support/process.rs"]
+mod process;
 #[path = "support/raw.rs"]
 mod raw;
 
@@ -118,14 +120,10 @@ impl Bench {
 
     fn until_systemd_rests(&self) -> Result<(), Box<dyn Error>> {
         let pid = self.lab.manager_pid().ok_or("the lab has a manager")?;
-        let on_cpu = || -> Result<u64, Box<dyn Error>> {
-            let text = std::fs::read_to_string(format!("/proc/{pid}/schedstat"))?;
-            Ok(text.split(' ').next().ok_or("on-CPU time")?.parse()?)
-        };
         loop {
-            let before = on_cpu()?;
+            let before = process::cpu(pid);
             sleep(Duration::from_millis(300));
-            if on_cpu()? - before < 1_000_000 {
+            if process::cpu(pid) - before < Duration::from_millis(1) {
                 return Ok(());
             }
         }

@@ -3,8 +3,6 @@
 //! ```text
 //! warm-up ─► steady ─► rolling ─► after ─► rolling ─► after …
 //! ```
-//!
-//! Of three rounds the last has the open loop only, which tells more: for the time's sake.
 
 use std::collections::BTreeMap;
 use std::thread::sleep;
@@ -30,12 +28,16 @@ const BETWEEN_CONNECTIONS: Duration = Duration::from_millis(5);
 
 const LOADS: [LoadKind; 2] = [LoadKind::Closed, LoadKind::Open];
 
-/// Rounds are counted from 1.
+/// Of three rounds the last has the open loop only, which tells more: for the time's sake. They are
+/// counted from 1.
+pub(crate) fn has(number: usize, kind: LoadKind) -> bool {
+    kind == LoadKind::Open || !number.is_multiple_of(3)
+}
+
 pub(crate) fn round(peer: &Peer, number: usize, extent: Extent) -> Result<Vec<Round>> {
     let lab = Lab::start()?;
     let running = (peer.start)(&lab)?;
-    let loads =
-        LOADS.into_iter().filter(|kind| *kind == LoadKind::Open || !number.is_multiple_of(3));
+    let loads = LOADS.into_iter().filter(|kind| has(number, *kind));
     loads.map(|kind| under_load(peer.name, &running, &lab, kind, extent)).collect()
 }
 

@@ -13,6 +13,7 @@ use rollctl::ctl::Picture;
 use crate::nodes::in_project;
 use crate::peer::Result;
 use crate::raw::{self, LoadKind, Machine, Peers};
+use crate::round;
 use figures::Figures;
 use others::Others;
 
@@ -84,7 +85,7 @@ fn head(peers: &Peers) -> String {
          open loop, {} under the closed one; rolls of each in each of them: {}.\n\nWhat else the machine did: {median:.0} % of it (at most {most:.0} %) was \
          busy whenever nothing of the benchmark ran;\nload average {load_before} before and {load_after} \
          after. Clients, workers and systemd share it.\n",
-        rounds - rounds / 3,
+        (1..=rounds).filter(|number| round::has(*number, LoadKind::Closed)).count(),
         peers.extent.rolls,
     )
 }

@@ -173,6 +173,7 @@ impl Known {
 
 #[cfg(test)]
 mod tests {
+    use super::super::process::tests::own_group;
     use super::*;
 
     fn up(restarts: u32) -> UnitState {
@@ -259,12 +260,6 @@ mod tests {
         assert_eq!(learns(None).state(slot, &row()), None, "nothing would tell of its end");
         let of_another = Known { units: vec!["other.service".to_owned()], ..learns(None) };
         assert_eq!(of_another.state(slot, &row()), None);
-    }
-
-    /// The test's own control group stands for a unit.
-    fn own_group() -> String {
-        let groups = std::fs::read_to_string("/proc/self/cgroup").unwrap();
-        groups.trim_end().rsplit('/').next().unwrap().to_owned()
     }
 
     #[test]

@@ -35,13 +35,14 @@ fn started(pid: u32) -> Option<String> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::process::Command;
 
     use super::*;
 
-    /// The last name in the path of our own control group, which a child of ours is in, too.
-    fn own_group() -> String {
+    /// The last name in the path of our own control group, in which our children are, too: it stands
+    /// for a unit.
+    pub(in crate::ctl::driver) fn own_group() -> String {
         let groups = fs::read_to_string("/proc/self/cgroup").unwrap();
         groups.trim_end().rsplit('/').next().unwrap().to_owned()
     }

@@ -5,10 +5,10 @@
 //!   └───► each that is down ─► its unit half ┘             └──► its own, where that depends on it
 //! ```
 //!
-//! Each question of a thousand takes 0.1 ms of systemd, the bus and us. After a boot or a daemon-reload systemd looks in the file system for whether a unit is enabled,
-//! when all of its unit half is asked for: 2 ms a unit. The service half is most of a unit's 350
-//! properties, and reads its cgroup; its settings are the same for all that were read from the same
-//! files.
+//! Each question of a thousand takes 0.1 ms of systemd, the bus and us. After a boot or a
+//! daemon-reload systemd looks in the file system for whether a unit is enabled, when all of its unit
+//! half is asked for: 2 ms a unit. The service half is most of a unit's 350 properties, and reads its
+//! cgroup; its settings are the same for all that were read from the same files.
 
 use std::collections::HashMap;
 
@@ -49,11 +49,19 @@ pub(super) async fn read_all(
     units: &[Named],
     rows: &HashMap<String, Row>,
 ) -> Result<Vec<Instance>, Error> {
-    let shared = Shared::look(systemd, units).await.map_err(|error| cannot_list(error, systemd))?;
-    let row = |unit| rows.get(unit).filter(|_| depth == Depth::Roll);
-    let heads = units.iter().map(|named| head(systemd, named, row(&named.0), &shared));
+    let shared = match depth {
+        Depth::Roll => {
+            let shared = Shared::look(systemd, units).await;
+            Some(shared.map_err(|error| cannot_list(error, systemd))?)
+        }
+        Depth::Whole => None,
+    };
+    let listed = |unit| Some((rows.get(unit)?, shared.as_ref()?));
+    let heads = units.iter().map(|named| head(systemd, named, listed(&named.0)));
     let mut all: Vec<Instance> = stream::iter(heads).buffered(AT_ONCE).try_collect().await?;
-    read_files(systemd, &shared.own_files, &mut all).await?;
+    if let Some(shared) = &shared {
+        read_files(systemd, &shared.own_files, &mut all).await?;
+    }
     let first_of = firsts(&all);
     let firsts = (0..all.len()).filter(|at| first_of[*at] == *at);
     let mut services = services(systemd, units, firsts).await?;
@@ -100,11 +108,11 @@ impl Shared {
 async fn head(
     systemd: &Systemd,
     (unit, is_pulled): &Named,
-    row: Option<&Row>,
-    shared: &Shared,
+    listed: Option<(&Row, &Shared)>,
 ) -> Result<Instance, Error> {
     // Of those that are down it matters whether they are enabled; an alias is not in the list.
-    let Some(row) = row.filter(|row| row.load == "loaded" && !row.active.is_down()) else {
+    let is_up = |row: &Row| row.load == "loaded" && !row.active.is_down();
+    let Some((row, shared)) = listed.filter(|(row, _)| is_up(row)) else {
         return Ok(Instance::of_unit(unit, *is_pulled, &half(systemd, unit, Half::Unit).await?));
     };
     let sockets = shared.triggers.of(unit);
