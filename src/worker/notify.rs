@@ -1,9 +1,11 @@
 //! What systemd is told: ready, what we are doing, stopping, alive, and that we need more time.
 //!
 //! The watchdog is fed by the runtime that serves, so that a stuck runtime is noticed; but it never
-//! waits for systemd, whose queue is full while it reloads: a thread beside it does.
+//! waits for systemd, whose queue is full while it reloads: one of its tasks does. A thread that did
+//! would make libc prepare each system call of the worker for being cancelled (pthreads(7)).
 
 use std::env;
+use std::ffi::OsStr;
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::os::unix::net::UnixDatagram;
@@ -11,12 +13,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sd_notify::NotifyState;
-use tokio::task::{JoinSet, spawn_blocking};
+use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::Outcome;
 use super::connections::{AppState, Connections, Phase};
 use super::handoff;
+
+/// Where systemd listens; not set where nobody does.
+const SOCKET: &str = "NOTIFY_SOCKET";
 
 /// How often the status is looked at, and sent when it has changed.
 const STATUS_INTERVAL: Duration = Duration::from_secs(1);
@@ -79,7 +84,7 @@ pub(crate) fn say(text: &str) {
 /// Gives systemd a descriptor to keep, under this name, for the next run of the unit. It may not
 /// take it, and says nothing.
 pub(crate) fn store(name: &str, fd: BorrowedFd<'_>) -> io::Result<()> {
-    let path = env::var_os("NOTIFY_SOCKET").ok_or(io::ErrorKind::NotFound)?;
+    let path = env::var_os(SOCKET).ok_or(io::ErrorKind::NotFound)?;
     let socket = UnixDatagram::unbound()?;
     socket.connect(path)?;
     Ok(handoff::send(&socket, format!("FDSTORE=1\nFDNAME={name}").as_bytes(), &[fd])?)
@@ -141,21 +146,32 @@ fn status(connections: &Connections) -> String {
     }
 }
 
-/// Sends `text` from a thread that may wait for systemd.
+/// Sends `text` as soon as systemd has room for it.
 async fn send(text: String) {
-    let sent = spawn_blocking(move || send_now(&[NotifyState::Custom(&text)]));
-    // It ends early only when the runtime does.
-    let _ = sent.await;
+    if let Some(path) = env::var_os(SOCKET) {
+        note(send_to(&path, &text).await);
+    }
 }
 
-/// Without systemd nothing is sent; an error means that systemd is not there right now, and is
-/// worth no more than a line.
+async fn send_to(path: &OsStr, text: &str) -> io::Result<()> {
+    let socket = tokio::net::UnixDatagram::unbound()?;
+    socket.connect(path)?;
+    socket.send(text.as_bytes()).await.map(drop)
+}
+
+/// Waits for systemd, and nobody else goes on meanwhile. Without systemd nothing is sent.
 fn send_now(states: &[NotifyState<'_>]) {
     loop {
         match sd_notify::notify(states) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return tracing::debug!("systemd was not told: {error}"),
-            Ok(()) => return,
+            sent => return note(sent),
         }
+    }
+}
+
+/// An error means that systemd is not there right now, and is worth no more than a line.
+fn note(sent: io::Result<()>) {
+    if let Err(error) = sent {
+        tracing::debug!("systemd was not told: {error}");
     }
 }

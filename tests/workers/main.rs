@@ -20,4 +20,5 @@ mod restarts;
 mod resting;
 mod sockets;
 mod support;
+mod telling;
 mod upgrades;

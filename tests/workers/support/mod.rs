@@ -220,6 +220,18 @@ impl Worker {
         said
     }
 
+    /// Says so much in its place that nothing more fits.
+    pub fn fills_the_queue(&self) {
+        let fits = || {
+            let filler = UnixDatagram::unbound().unwrap();
+            filler.set_nonblocking(true).unwrap();
+            filler.connect(self.dir.join("notify")).unwrap();
+            // What one socket may have on its way may be less than the queue holds.
+            std::iter::from_fn(|| filler.send(b"X_TEST=1").ok()).count() > 0
+        };
+        while fits() {}
+    }
+
     pub fn address(&self) -> SocketAddr {
         self.address.expect("a story on TCP")
     }
@@ -285,6 +297,10 @@ impl Worker {
         let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
         let line = line.unwrap_or_else(|| panic!("no metric {name} in {text}"));
         line.parse().unwrap()
+    }
+
+    pub fn threads(&self) -> usize {
+        fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap().count()
     }
 
     /// What it has in memory.
