@@ -82,7 +82,7 @@ install-files:
 	install -D -m 644 packaging/rollctl.default $(DESTDIR)/etc/default/rollctl
 	install -D -m 644 packaging/polkit/deployers.conf $(DESTDIR)/etc/rollctl/deployers.conf
 	install -D -m 644 packaging/polkit/rollctl.rules $(SHARE)/polkit-1/rules.d/50-rollctl.rules
-	install -D -m 644 packaging/polkit/rollctl.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/rollctl.conf
+	install -D -m 644 packaging/rollctl.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/rollctl.conf
 	install -D -m 644 packaging/on-upgrade.README $(SHARE)/rollctl/on-upgrade/README
 	echo 'see README' >$(SHARE)/rollctl/on-upgrade/worker
 	chmod 644 $(SHARE)/rollctl/on-upgrade/worker
