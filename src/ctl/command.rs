@@ -120,10 +120,9 @@ pub(super) async fn run(order: &Order, mut said: impl FnMut(String)) -> Ended {
         Err(_) => group.end(&mut child, order.within).await,
     };
     group.is_over();
-    // What it printed before its end is in the pipe.
-    while lines.count <= LINES && timeout(LAST_WORDS, lines.read_once(&mut said)).await == Ok(true)
-    {
-    }
+    // What it printed before its end is in the pipe; a child that it left behind may go on for ever.
+    let rest = async { while lines.count <= LINES && lines.read_once(&mut said).await {} };
+    let _ = timeout(LAST_WORDS, rest).await;
     lines.end_line(&mut said);
     ended
 }
@@ -267,6 +266,9 @@ mod tests {
     async fn one_that_leaves_a_child_behind_has_ended_all_the_same() {
         let (ended, said) = shell("sleep 1 & echo done", LONG).await;
         assert_eq!((ended.result(), said), (Ok(()), vec!["done".to_owned()]));
+        let chatty = "(for i in $(seq 100); do sleep 0.1; echo still; done) & echo done";
+        let (ended, said) = shell(chatty, LONG).await;
+        assert!(ended.result() == Ok(()) && said.len() < 50, "{ended}: {said:?}");
     }
 
     #[tokio::test]

@@ -43,6 +43,9 @@ pub enum Error {
     /// Nothing was touched, because of this.
     #[error("{0}")]
     Refused(String),
+    /// Somebody wanted it to end before all of it had begun.
+    #[error("{0}")]
+    Interrupted(String),
 }
 
 impl Error {
@@ -53,6 +56,7 @@ impl Error {
             Self::NothingMatched { .. } | Self::NoRoll { .. } => ExitStatus::NothingMatched,
             Self::Systemd { .. } | Self::Unreachable(_) => ExitStatus::Systemd,
             Self::Refused(_) => ExitStatus::Refused,
+            Self::Interrupted(_) => ExitStatus::Interrupted,
         }
     }
 

@@ -1,6 +1,6 @@
 //! The last roll of a group, from its log and from whether its process is there.
 
-use std::io;
+use std::io::{self, ErrorKind};
 
 use super::control;
 use super::log::{Life, Shelf, Told, read};
@@ -43,8 +43,14 @@ pub enum Fate {
 ///
 /// When its log cannot be read.
 pub fn last_roll(scope: Scope, shelf: &Shelf, life: Option<Life>) -> io::Result<Option<Look>> {
-    let Some(number) = shelf.numbers()?.last().copied() else { return Ok(None) };
-    look(scope, shelf, number, life).map(Some)
+    for number in shelf.numbers()?.into_iter().rev() {
+        match look(scope, shelf, number, life) {
+            // The power went before its first line was written, and nothing was touched.
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => {}
+            look => return look.map(Some),
+        }
+    }
+    Ok(None)
 }
 
 /// One roll of the group.

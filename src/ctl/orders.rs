@@ -17,6 +17,9 @@ pub struct Orders {
     signals: Signals,
     control: Option<Control>,
     keys: Option<Keys>,
+    /// What holds beyond the roll that heard it, for the groups that come next.
+    is_to_end: bool,
+    pause: Option<Event>,
 }
 
 /// An order, and who waits to hear that it was taken in.
@@ -46,7 +49,8 @@ impl Orders {
     /// When the system does not let us.
     pub fn take(is_attended: bool) -> io::Result<Self> {
         let keys = if is_attended { Some(Keys::take()?) } else { None };
-        Ok(Self { signals: Signals::take()?, control: None, keys })
+        let signals = Signals::take()?;
+        Ok(Self { signals, control: None, keys, is_to_end: false, pause: None })
     }
 
     /// From here on other terminals speak to the roll of this group, and no longer to another's.
@@ -62,10 +66,32 @@ impl Orders {
 
     /// Waits for the next order.
     pub async fn next(&mut self) -> Order {
-        tokio::select! {
+        let order = tokio::select! {
             () = self.signals.interrupted() => Order { event: Event::Interrupted, acknowledge: None },
             order = from_afar(&mut self.control) => order,
             event = from_keys(&mut self.keys) => Order { event, acknowledge: None },
+        };
+        self.keep(&order.event);
+        order
+    }
+
+    /// Whether somebody has wanted an end: a roll that had nothing left to begin came through all
+    /// the same.
+    pub fn is_to_end(&self) -> bool {
+        self.is_to_end
+    }
+
+    /// The pause that nobody has ended.
+    pub fn pause(&self) -> Option<Event> {
+        self.pause.clone()
+    }
+
+    fn keep(&mut self, event: &Event) {
+        match event {
+            Event::Interrupted | Event::Abort { .. } => self.is_to_end = true,
+            Event::Pause { .. } => self.pause = Some(event.clone()),
+            Event::Resume { .. } => self.pause = None,
+            _ => {}
         }
     }
 }

@@ -110,6 +110,9 @@ impl<'a> Ready<'a> {
             if status != ExitStatus::Serving {
                 return Ok(status);
             }
+            if self.orders.is_to_end() && !not_begun.is_empty() {
+                return Err(interrupted(not_begun));
+            }
         }
         Ok(ExitStatus::Serving)
     }
@@ -142,6 +145,10 @@ pub(super) async fn choose(systemd: &Systemd, request: &Request) -> Result<Vec<G
             groups.into_iter().partition(|group| !group.instances.is_empty());
         none.iter().for_each(|group| request.output.say_all_is_recent(group));
         groups = some;
+    }
+    // Plain units are named together: what is left of them is the same group still.
+    if let Some(resumed) = &request.resumes {
+        groups.iter_mut().for_each(|group| group.name.clone_from(&resumed.group));
     }
     Ok(groups)
 }
@@ -211,6 +218,15 @@ fn rolls(groups: &[Group], request: &Request) -> Result<Vec<OneRoll>, Error> {
         Ok(OneRoll { id, plan, edge: Edge { gates, hooks, dependents }, warnings })
     };
     groups.iter().map(roll).collect()
+}
+
+fn interrupted(not_begun: &[Group]) -> Error {
+    let names: Vec<&str> = not_begun.iter().map(|group| group.name.as_str()).collect();
+    let (all, flag) = (names.join(" "), not_begun[0].scope.flag());
+    Error::Interrupted(format!(
+        "interrupted: what was begun is new and serves, {all} was not begun\n  \
+         next: rollctl restart {flag}{all}"
+    ))
 }
 
 fn no_signals(error: std::io::Error) -> Error {

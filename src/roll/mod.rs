@@ -8,7 +8,7 @@
 //! ```
 //!
 //! It knows no clock, no bus and no file. The same events at the same moments give the same
-//! actions, so it is tested by simulation (`tests/simulation.rs`), not by waiting.
+//! actions, so it is tested by simulation (`tests/simulation/`), not by waiting.
 
 mod event;
 mod floor;

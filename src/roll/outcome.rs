@@ -151,8 +151,9 @@ pub struct InstanceOutcome {
     pub instance: String,
     /// In what state it is left.
     pub standing: Standing,
-    /// Whether it was up before the roll.
-    pub was_up: bool,
+    /// Whether it was up when it was last looked at.
+    #[serde(alias = "was_up")]
+    pub is_up: bool,
     /// Why it failed, if it did.
     pub failure: Option<Failure>,
     /// From its first step to its last; zero if untouched.

@@ -47,13 +47,13 @@ impl Default for Policy {
 /// How one instance is taken.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Turn {
-    /// How long its stop may take, and then its start with the gates; each.
+    /// How long its stop may take, and then its start; each.
     #[serde(with = "super::seconds")]
     pub timeout: Duration,
     /// The wait between its stop and its start; zero makes the two one job.
     #[serde(with = "super::seconds")]
     pub stop_pause: Duration,
-    /// How long it may take to pass the gates once it is up; not given, what is left of `timeout`.
+    /// How long it may take to pass the gates once it is up; not given, as long as `timeout`.
     #[serde(skip)]
     pub health_timeout: Option<Duration>,
     /// How long it is watched after it passed the gates.

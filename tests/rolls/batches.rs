@@ -110,6 +110,17 @@ fn one_of_many_that_crashes_after_its_turn_is_found_before_the_next_batch() {
 
 // ---- OnFailure=continue ----
 
+/// A bus takes a limited number of questions at a time.
+#[test]
+fn a_batch_may_have_more_than_the_bus_takes_at_once() {
+    let stage = queue_of(140);
+    let everything = ["q", "--batches", "1,100%", "--max-unavailable", "139", "--observe", "0"];
+    let rolled = stage.restart(&everything).exits_with(0);
+    assert_eq!(sizes(&rolled), [1, 139]);
+    let told = format!("{:?}", rolled.events);
+    assert!(!told.contains("lost"), "{told}");
+}
+
 /// Those whose name is in `bad` end at once.
 fn some_are_bad(count: usize, bad: &str) -> Stage {
     let stage = queue_of(count);

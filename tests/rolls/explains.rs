@@ -86,8 +86,32 @@ fn what_a_failed_restart_took_down_is_told_and_brought_back_if_it_can_be() {
     rolled.says("needs went down with q@1 and is down until q@1 is up");
 }
 
+/// Two ties, one of which would start the instance again.
+const BOTH: &str = "[Unit]\nRequires=q@1.service\nPartOf=q@1.service\nAfter=q@1.service\n[Service]\n\
+    ExecStart=/bin/sleep 1000\n";
+const WANTS: &str = "[Unit]\nWants=q@1.service\nPartOf=q@1.service\nAfter=q@1.service\n[Service]\n\
+    ExecStart=/bin/sleep 1000\n";
+
+#[test]
+fn what_went_down_with_one_that_is_stopped_for_good_does_not_start_it_again() {
+    let stage = stage(&["both.service", "wants.service"]);
+    let broken = release("/bin/sh -c 'sleep 0.2; exit 1'", "Restart=always\nRestartSec=10ms");
+    stage.change("q@1.service", "50-release", &broken);
+    let rolled = stage.restart(&["q", "--observe", "1s"]).exits_with(1);
+    assert_eq!(rolled.standing("q@1.service"), "failed_stopped");
+    rolled.says("both and wants went down with q@1 and are down until q@1 is up");
+    assert!(["inactive", "failed"].contains(&stage.state("q@1.service").as_str()));
+    assert_eq!(stage.lab.systemctl(["list-jobs", "--no-legend"]).unwrap(), "");
+}
+
 fn stage(dependents: &[&str]) -> Stage {
-    let units = [("q@.service", SLEEPER), ("needs.service", NEEDS), ("part.service", PART)];
+    let units = [
+        ("q@.service", SLEEPER),
+        ("needs.service", NEEDS),
+        ("part.service", PART),
+        ("both.service", BOTH),
+        ("wants.service", WANTS),
+    ];
     let stage = Stage::units(&units, &["q@1.service", "q@2.service"]);
     stage.systemctl(&[&["start"], dependents].concat());
     stage

@@ -40,10 +40,7 @@ fn killed_in_a_long_stop_pause_the_instance_is_back_in_time() {
 
 #[test]
 fn what_went_down_with_the_instance_is_back_with_it() {
-    const NEEDS_IT: &str = "[Unit]\nRequires=q@1.service\nAfter=q@1.service\n";
-    let beside = format!("{NEEDS_IT}{SLEEPER}");
-    let units = [("q@.service", SLEEPER), ("beside.service", beside.as_str())];
-    let stage = Stage::units(&units, &["q@1.service", "q@2.service", "beside.service"]);
+    let stage = stage_with_one_beside();
     let mut roll = stage.begin_restart(&["q", "--stop-pause", "2s"]);
     roll.until("q@1.service", "stopped");
     assert_eq!(stage.state("beside.service"), "inactive");
@@ -53,6 +50,34 @@ fn what_went_down_with_the_instance_is_back_with_it() {
     roll.send(Signal::KILL);
     wait_until("it is back", || stage.state("q@1.service") == "active");
     wait_until("so is what needs it", || stage.state("beside.service") == "active");
+}
+
+#[test]
+fn killed_when_the_instance_is_up_what_went_down_with_it_is_back_too() {
+    let stage = stage_with_one_beside();
+    let mut roll = stage.begin_restart(&["q", "--stop-pause", "100ms", "--observe", "60s"]);
+    roll.until("q@1.service", "observing").send(Signal::KILL);
+    wait_until("what needs it is up", || stage.state("beside.service") == "active");
+    wait_until("no guard of its start is left", || !guards(&stage).contains("pause"));
+}
+
+#[test]
+fn let_go_what_went_down_with_the_instance_is_back_too() {
+    let stage = stage_with_one_beside();
+    stage.change("q@.service", "50-slow", "[Service]\nExecStartPre=/bin/sleep 1\n");
+    let mut roll = stage.begin_restart(&["q", "--stop-pause", "100ms"]);
+    roll.until("q@1.service", "starting").send(Signal::INT);
+    roll.send(Signal::INT);
+    roll.end().exits_with(130);
+    wait_until("what needs it is up", || stage.state("beside.service") == "active");
+}
+
+/// A queue, and a unit that goes down with its first instance.
+fn stage_with_one_beside() -> Stage {
+    const NEEDS_IT: &str = "[Unit]\nRequires=q@1.service\nAfter=q@1.service\n";
+    let beside = format!("{NEEDS_IT}{SLEEPER}");
+    let units = [("q@.service", SLEEPER), ("beside.service", beside.as_str())];
+    Stage::units(&units, &["q@1.service", "q@2.service", "beside.service"])
 }
 
 #[test]

@@ -27,6 +27,16 @@ fn one_that_ignores_sigterm_is_killed_and_the_roll_goes_on() {
 }
 
 #[test]
+fn its_stop_and_its_start_have_as_much_time_each() {
+    let stage = Stage::queue(&["1"]);
+    let slow = "[Service]\nExecStartPre=/bin/sleep 4\nExecStop=/bin/sleep 4\n";
+    stage.change("q@.service", "50-slow", slow);
+    let limits = ["q@1", "--timeout", "7s", "--observe", "0"];
+    stage.restart(&limits).exits_with(0);
+    stage.restart(&[&limits[..], &["--stop-pause", "10ms"]].concat()).exits_with(0);
+}
+
+#[test]
 fn the_shipped_units_never_lose_their_socket_to_a_crash_loop() {
     let stage = Stage::four();
     stage.change(TEMPLATE, "50-release", &release("/bin/false", "RestartSec=10ms"));

@@ -1,6 +1,8 @@
 //! Whom a roll takes, in what order, and how many at a time.
 
-use crate::support::{SLEEPER, Stage, four, release};
+use std::path::PathBuf;
+
+use crate::support::{Rolling, SLEEPER, Script, Stage, four, release, wait_until};
 
 const AT_ONCE: [&str; 2] = ["--observe", "100ms"];
 
@@ -45,6 +47,16 @@ fn plain_units_are_rolled_in_the_order_in_which_they_are_named() {
     stage.are_new_since(&before, &[1, 2]);
 }
 
+#[test]
+fn a_service_with_a_template_beside_it_is_a_plain_unit_while_the_template_is_not_used() {
+    let units = [("db.service", SLEEPER), ("db@.service", SLEEPER)];
+    let stage = Stage::units(&units, &["db.service"]);
+    let before = stage.runs();
+    let rolled = stage.restart(&["db.service", "--observe", "100ms"]).exits_with(0);
+    assert_eq!(rolled.order(), ["db.service"]);
+    stage.all_are_new_since(&before);
+}
+
 // ---- two groups ----
 
 /// Two instances of a queue, and one of a job.
@@ -71,6 +83,47 @@ fn after_a_failure_the_next_group_is_not_begun() {
     assert_eq!(rolled.order(), ["q@1.service"]);
     rolled.says("q@2 was left alone and serves").says("job was not begun");
     assert_eq!(stage.runs()[1..], before[1..], "the others were touched");
+}
+
+/// Of both groups; the last instance of the first is not over before the file is there.
+fn roll_held_at_the_end_of_q(stage: &Stage) -> (Rolling, PathBuf) {
+    let go = Script::beside(stage, "go");
+    let is_free = format!("[ $ROLL_INSTANCE != q@2.service ] || [ -e {} ]", go.display());
+    let hold = Script::new(stage, "hold", &format!("until {is_free}; do sleep 0.05; done"));
+    let arguments = ["q", "job", "--observe", "0", "--after-start", hold.path()];
+    let mut roll = stage.begin_restart(&arguments);
+    roll.until("q@2.service", "probing");
+    (roll, go)
+}
+
+#[test]
+fn interrupted_at_the_end_of_one_group_the_next_is_not_begun() {
+    let stage = a_queue_and_a_job();
+    let before = stage.runs();
+    let (roll, go) = roll_held_at_the_end_of_q(&stage);
+    let told = stage.prints("abort", &["q"]);
+    std::fs::write(go, "").unwrap();
+    assert!(told.contains("q: the roll ends; q@2 will be finished first"), "{told}");
+    let rolled = roll.end().exits_with(130);
+    rolled.says("job was not begun").says("next: rollctl restart --user job");
+    stage.are_new_since(&before, &[1, 2]);
+}
+
+#[test]
+fn paused_at_the_end_of_one_group_the_next_waits() {
+    let stage = a_queue_and_a_job();
+    let before = stage.runs();
+    let (roll, go) = roll_held_at_the_end_of_q(&stage);
+    stage.prints("pause", &["q"]);
+    std::fs::write(go, "").unwrap();
+    wait_until("the roll of job waits", || {
+        let told = stage.status(&["job"]);
+        told.status == 0 && format!("{:?}", told.events).contains("\"paused\"")
+    });
+    stage.are_new_since(&before, &[1, 2]);
+    stage.prints("resume", &["job"]);
+    roll.end().exits_with(0);
+    stage.all_are_new_since(&before);
 }
 
 // ---- up, enabled, masked ----

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rustix::process::Signal;
 
-use crate::support::{Clock, Stage, four, release, wait_until};
+use crate::support::{Clock, SLEEPER, Stage, four, release, wait_until};
 
 const TEMPLATE: &str = "worker@.service";
 const SLOW_START: &str = "[Service]\nExecStartPre=/bin/sleep 1\n";
@@ -22,6 +22,46 @@ fn status_tells_of_a_roll_under_way_and_of_its_end() {
     roll.end().exits_with(0);
     let status = stage.prints("status", &["worker"]);
     assert!(status.contains("worker: roll 1 is done: 2 of 2 are new and serving"), "{status}");
+}
+
+#[test]
+fn plain_units_are_resumed_as_the_group_that_they_were() {
+    let units = [("a.service", SLEEPER), ("b.service", SLEEPER)];
+    let stage = Stage::units(&units, &["a.service", "b.service"]);
+    let mut roll = stage.begin_restart(&["a.service", "b.service", "--pause", "60s"]);
+    roll.until_pausing().send(Signal::KILL);
+    wait_until("it has died", || stage.prints("status", &["a"]).contains("roll 1 died"));
+    let before = stage.runs();
+    let rolled = stage.resume(&["a"]).exits_with(0);
+    assert_eq!(rolled.order(), ["b.service"]);
+    stage.are_new_since(&before, &[2]);
+    let status = stage.prints("status", &["a"]);
+    assert!(status.contains("a.service b.service: roll 2 is done"), "{status}");
+    stage.resume(&["a"]).exits_with(0);
+    stage.are_new_since(&before, &[2]);
+}
+
+#[test]
+fn when_all_are_new_nothing_is_left_to_resume_whatever_else_failed() {
+    let stage = Stage::queue(&["1"]);
+    let before = stage.runs();
+    stage.restart(&["q", "--observe", "0", "--after-roll", "/bin/false"]).exits_with(1);
+    stage.all_are_new_since(&before);
+    let status = stage.prints("status", &["q"]);
+    assert!(status.contains("next: rollctl list --user q"), "{status}");
+    let told = stage.prints("resume", &["q"]);
+    assert!(told.contains("q: every instance of roll 1 is new and serves"), "{told}");
+}
+
+#[test]
+fn a_log_without_its_first_line_is_no_roll() {
+    let stage = Stage::queue(&["1"]);
+    stage.restart(&["q", "--observe", "0"]).exits_with(0);
+    std::fs::write(stage.lab.dir().join("state/rollctl/q/000002.jsonl"), "").unwrap();
+    let status = stage.prints("status", &["q"]);
+    assert!(status.contains("q: roll 1 is done"), "{status}");
+    stage.restart(&["q", "--observe", "0"]).exits_with(0);
+    assert!(stage.prints("status", &["q"]).contains("q: roll 3 is done"));
 }
 
 #[test]

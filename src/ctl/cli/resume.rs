@@ -68,6 +68,10 @@ impl ResumeArgs {
 /// The same roll, as it was asked for, of those that are not done and of no others.
 async fn go_on(args: &ResumeArgs, look: &Look) -> Result<ExitStatus, Error> {
     let header = &look.told.header;
+    if !look.story.instances.is_empty() && look.story.not_done().count() == 0 {
+        let (group, number) = (&header.group, header.number);
+        return Ok(args.say(&format!("{group}: every instance of roll {number} is new and serves")));
+    }
     let left = look.story.not_done().map(|it| it.instance.parse());
     // A roll that died before its first record had not chosen yet.
     let patterns = match look.story.instances.is_empty() {

@@ -129,6 +129,8 @@ fn next(look: &Look, scope: Scope) -> Vec<String> {
         Fate::Paused => vec![format!("{}, or abort", verb("resume"))],
         Fate::Done => Vec::new(),
         Fate::Overtaken => vec![format!("{} --outdated", verb("restart"))],
+        // Something else went wrong, such as the hook at the end: it is told above.
+        _ if look.story.not_done().count() == 0 => vec![verb("list")],
         Fate::EndedEarly | Fate::Died => vec![verb("resume")],
     }
 }

@@ -48,6 +48,8 @@ pub async fn drive(
     report: &mut dyn Report,
 ) -> Outcome {
     let mut driver = Driver::new(systemd, plan, edge, Ledger::new(log, report));
+    // The roll of the group before may have been over when it was paused.
+    driver.events.extend(orders.pause());
     driver.open_watch().await;
     loop {
         if let Some(outcome) = driver.feed_the_heart() {
@@ -72,7 +74,7 @@ pub struct Edge {
 
 /// With no more than so many in hand at once each is heard of at every moment. A large batch is read
 /// once a second, for its signals would take as long as systemd's own work: a dozen for a restart.
-const FEW: usize = 16;
+const HEARD_AT_ONCE: usize = 16;
 
 type Task = Pin<Box<dyn Future<Output = Happening>>>;
 
@@ -120,7 +122,7 @@ impl<'a> Driver<'a> {
         let units = plan.members().iter().map(|member| object_path(&member.unit));
         let slots = units.enumerate().map(|(i, path)| (path, Slot(i))).collect();
         let at_once = plan.parts().iter().map(|part| part.slots.len()).max();
-        let reach = if at_once <= Some(FEW) { Reach::All } else { Reach::Own };
+        let reach = if at_once <= Some(HEARD_AT_ONCE) { Reach::All } else { Reach::Own };
         let names = plan.members().iter().map(|member| member.unit.clone()).collect();
         let known = Known::new(reach, names);
         Self {

@@ -141,12 +141,14 @@ impl Case<'_> {
             let names = |units: &[String]| {
                 listed(&units.iter().map(|unit| short(unit)).collect::<Vec<_>>())
             };
+            let it = short(instance);
             let up = (!up.is_empty()).then(|| {
-                format!("{} went down with {} and was brought back", names(up), short(instance))
+                let was = if up.len() == 1 { "was" } else { "were" };
+                format!("{} went down with {it} and {was} brought back", names(up))
             });
             let down = (!down.is_empty()).then(|| {
-                let it = short(instance);
-                format!("{} went down with {it} and is down until {it} is up", names(down))
+                let is = if down.len() == 1 { "is" } else { "are" };
+                format!("{} went down with {it} and {is} down until {it} is up", names(down))
             });
             [up, down].into_iter().flatten().collect::<Vec<_>>()
         };
@@ -155,7 +157,7 @@ impl Case<'_> {
 }
 
 fn is_left(instance: &InstanceOutcome, up: bool) -> bool {
-    instance.standing == Standing::Untouched && instance.was_up == up
+    instance.standing == Standing::Untouched && instance.is_up == up
 }
 
 /// systemd's own words for want of rights (polkit's answers).

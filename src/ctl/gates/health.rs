@@ -9,6 +9,7 @@ use super::http;
 use super::url::{HealthUrl, Target};
 use crate::ctl::command::{self, Order};
 use crate::ctl::error::Error;
+use crate::ctl::journal::tamed;
 use crate::ctl::policy::CommandLine;
 use crate::ctl::scope::Scope;
 use crate::ctl::select::Instance;
@@ -81,8 +82,8 @@ impl Answer {
         let json: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
         let field = |name| match json.get(name)? {
             serde_json::Value::Null => None,
-            serde_json::Value::String(text) => Some(text.clone()),
-            other => Some(other.to_string()),
+            serde_json::Value::String(text) => Some(tamed(text)),
+            other => Some(tamed(&other.to_string())),
         };
         Self { invocation: field("invocation"), version: field("version"), state: field("state") }
     }

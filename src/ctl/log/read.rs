@@ -64,21 +64,22 @@ impl Tail {
 ///
 /// When there is none, or no header in it, or when a newer rollctl wrote it.
 pub(in crate::ctl) fn read(path: &Path) -> io::Result<Told> {
-    parse(&fs::read_to_string(path)?)
+    parse(&fs::read(path)?)
 }
 
-fn parse(text: &str) -> io::Result<Told> {
+fn parse(text: &[u8]) -> io::Result<Told> {
     let bad = |why: String| io::Error::new(ErrorKind::InvalidData, why);
     // What is behind the last end of a line was torn off.
-    let whole = &text[..text.rfind('\n').map_or(0, |end| end + 1)];
-    let mut lines = whole.lines();
-    let first = lines.next().ok_or_else(|| bad("its header was not written".to_owned()))?;
-    let header: Header = serde_json::from_str(first).map_err(|error| bad(error.to_string()))?;
+    let end = text.iter().rposition(|byte| *byte == b'\n');
+    let end = end.ok_or_else(|| io::Error::new(ErrorKind::UnexpectedEof, "it has no header"))?;
+    let mut lines = text[..end].split(|byte| *byte == b'\n');
+    let first = lines.next().unwrap_or_default();
+    let header: Header = serde_json::from_slice(first).map_err(|error| bad(error.to_string()))?;
     if header.format > FORMAT {
         return Err(bad(format!("a newer rollctl wrote it (format {})", header.format)));
     }
     // A word that is not known here was added by a newer one, and changes nothing of the others.
-    let lines = lines.filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let lines = lines.filter_map(|line| serde_json::from_slice(line).ok()).collect();
     Ok(Told { header, lines })
 }
 
@@ -121,12 +122,12 @@ mod tests {
     #[test]
     fn a_log_that_breaks_off_anywhere_tells_what_is_whole() {
         let (_dir, log) = written();
-        let text = fs::read_to_string(log.path()).unwrap();
+        let text = fs::read(log.path()).unwrap();
         let whole = parse(&text).unwrap();
         for end in 0..text.len() {
             match parse(&text[..end]) {
                 Ok(told) => assert_eq!(told.lines[..], whole.lines[..told.lines.len()]),
-                Err(_) => assert!(!text[..end].contains('\n'), "{end}"),
+                Err(_) => assert!(!text[..end].contains(&b'\n'), "{end}"),
             }
         }
     }
@@ -136,9 +137,9 @@ mod tests {
         let (_dir, log) = written();
         let text = fs::read_to_string(log.path()).unwrap();
         let unknown = text.replace("phase_changed", "phase_danced");
-        assert_eq!(parse(&unknown).unwrap().lines.len(), 1);
+        assert_eq!(parse(unknown.as_bytes()).unwrap().lines.len(), 1);
         let newer = text.replace("\"format\":1", "\"format\":2");
-        assert!(parse(&newer).unwrap_err().to_string().contains("newer rollctl"));
+        assert!(parse(newer.as_bytes()).unwrap_err().to_string().contains("newer rollctl"));
     }
 
     #[test]

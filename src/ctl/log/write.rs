@@ -1,6 +1,6 @@
 //! Writing the log: appended, and on disk before the step that it tells of.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -36,14 +36,21 @@ impl EventLog {
         let path = shelf.path(number);
         let mut options = OpenOptions::new();
         let file = options.append(true).create_new(true).mode(0o600).open(&path)?;
-        shelf.share(&path)?;
         let header = Header::new(number, group, beginning);
         let mut log = Self { file, path, header, is_broken: false };
-        log.file.write_all(&json(&log.header)?)?;
-        log.file.sync_all()?;
-        // Or the file's name could be lost with the power.
-        File::open(shelf.dir())?.sync_all()?;
+        log.write_header(shelf).inspect_err(|_| {
+            // No roll begins, so there is none to tell of.
+            let _ = fs::remove_file(&log.path);
+        })?;
         Ok(log)
+    }
+
+    fn write_header(&mut self, shelf: &Shelf) -> io::Result<()> {
+        shelf.share(&self.path)?;
+        self.file.write_all(&json(&self.header)?)?;
+        self.file.sync_all()?;
+        // Or the file's name could be lost with the power.
+        File::open(shelf.dir())?.sync_all()
     }
 
     /// A log on any file.

@@ -26,6 +26,8 @@ pub(super) struct Candidates<'a> {
     /// Masked on disk, whether or not systemd has read that yet.
     masked: BTreeSet<String>,
     has_template: bool,
+    /// The unit of this name does some work itself: it is no handle of a group's.
+    is_at_work: bool,
     /// What the group's own unit was read from.
     files: UnitFiles,
     needs_reload: bool,
@@ -38,9 +40,10 @@ impl<'a> Candidates<'a> {
         found.map_err(|error| Error::systemd(doing(), error, systemd.scope()))
     }
 
-    /// Whether there is a template, or any instance: else the name means a plain unit.
+    /// Whether there is any instance, or a template: else the name means a plain unit. Some packages
+    /// bring a template beside a service that is in use.
     pub(super) fn is_group(&self) -> bool {
-        self.has_template || !self.found.is_empty()
+        !self.found.is_empty() || (self.has_template && !self.is_at_work)
     }
 
     /// Reads every candidate, and tells the rolled from the bystanders.
@@ -89,6 +92,15 @@ async fn look<'a>(systemd: &Systemd, wish: &'a Wish) -> Result<Candidates<'a>, C
     let masked = files.iter().filter(is_masked).map(|file| file.name.clone()).collect();
     let named = files.into_iter().map(|file| file.name).filter(|name| *name != template);
     let found = rows.keys().cloned().chain(named).chain(pulled.iter().cloned()).collect();
-    let (files, needs_reload) = (unit.files(), unit.flag("NeedDaemonReload"));
-    Ok(Candidates { wish, found, rows, pulled, masked, has_template, files, needs_reload })
+    Ok(Candidates {
+        wish,
+        found,
+        rows,
+        pulled,
+        masked,
+        has_template,
+        is_at_work: unit.state().main_pid.is_some(),
+        files: unit.files(),
+        needs_reload: unit.flag("NeedDaemonReload"),
+    })
 }

@@ -67,7 +67,7 @@ async fn told_by_the_others(
     for (unit, properties) in ask(systemd, others, TIES.map(|(_, own, _)| own)).await? {
         for (_, own, needs_it) in TIES {
             for other in properties.texts(own) {
-                all.entry(other).or_default().push(Dependent { unit: unit.clone(), needs_it });
+                add(all.entry(other).or_default(), Dependent { unit: unit.clone(), needs_it });
             }
         }
     }
@@ -81,13 +81,22 @@ async fn told_by_the_group(
 ) -> Result<ByUnit, CallError> {
     let all = ask(systemd, group, TIES.map(|(theirs, ..)| theirs)).await?.into_iter();
     let dependents = |properties: &Properties| {
-        let of = |(theirs, _, needs_it): (&str, &str, bool)| {
+        let mut dependents = Vec::new();
+        for (theirs, _, needs_it) in TIES {
             let units = properties.texts(theirs).into_iter().filter(|unit| is_wanted(unit));
-            units.map(move |unit| Dependent { unit, needs_it }).collect::<Vec<_>>()
-        };
-        TIES.into_iter().flat_map(of).collect()
+            units.for_each(|unit| add(&mut dependents, Dependent { unit, needs_it }));
+        }
+        dependents
     };
     Ok(all.map(|(unit, properties)| (unit, dependents(&properties))).collect())
+}
+
+/// A unit may be tied to the instance in several ways.
+fn add(all: &mut Vec<Dependent>, it: Dependent) {
+    match all.iter_mut().find(|known| known.unit == it.unit) {
+        Some(known) => known.needs_it |= it.needs_it,
+        None => all.push(it),
+    }
 }
 
 async fn ask(
@@ -109,7 +118,8 @@ pub(in crate::ctl) async fn bring_back(
     dependents: &[Dependent],
 ) -> (Vec<String>, Vec<String>) {
     let has_it = is_up(systemd, unit).await;
-    let all = join_all(dependents.iter().map(|it| bring_back_one(systemd, it, has_it))).await;
+    let missing = (!has_it).then_some(unit);
+    let all = join_all(dependents.iter().map(|it| bring_back_one(systemd, it, missing))).await;
     let named = |is: bool| {
         let pairs = dependents.iter().zip(&all).filter(move |(_, up)| **up == Some(is));
         pairs.map(|(it, _)| it.unit.clone()).collect()
@@ -117,19 +127,27 @@ pub(in crate::ctl) async fn bring_back(
     (named(true), named(false))
 }
 
-/// Whether it is up again; `None` if it was never down.
-async fn bring_back_one(systemd: &Systemd, it: &Dependent, has_it: bool) -> Option<bool> {
+/// Whether it is up again; `None` if it was never down. `missing`: the instance, if that is down.
+async fn bring_back_one(systemd: &Systemd, it: &Dependent, missing: Option<&str>) -> Option<bool> {
     // What is under way may be its stop, after which nobody starts it.
     let (was_down, is_up) = settled(systemd, it).await?;
     if is_up {
         return was_down.then_some(true);
     }
-    if it.needs_it && !has_it {
+    if let Some(missing) = missing
+        && (it.needs_it || pulls_in(systemd, &it.unit, missing).await)
+    {
         return Some(false);
     }
     // Refused, it stays down, which the look shows.
     let _ = systemd.queue(Wish::Start, &it.unit).await;
     settled(systemd, it).await.map(|(_, is_up)| is_up)
+}
+
+/// Whether its start would start the other one, which somebody has stopped; in doubt it would.
+async fn pulls_in(systemd: &Systemd, unit: &str, other: &str) -> bool {
+    let Ok(properties) = systemd.properties(unit).await else { return true };
+    ["Wants", "Upholds"].iter().flat_map(|way| properties.texts(way)).any(|unit| unit == other)
 }
 
 /// Waits until nothing is under way with it: whether it was seen down, and whether it is up.

@@ -56,9 +56,40 @@ fn started(of: &Properties) -> Option<Started> {
     Some(Started { realtime, monotonic: of.number("ExecMainStartTimestampMonotonic")? })
 }
 
-/// An interpreter is told its script first.
 fn programs(of: &Properties) -> Vec<PathBuf> {
-    let script =
-        |words: Vec<String>| words.into_iter().take(2).filter(|word| word.starts_with('/'));
-    of.commands("ExecStart").into_iter().flat_map(script).map(PathBuf::from).collect()
+    of.commands("ExecStart").iter().flat_map(|words| programs_in(words)).collect()
+}
+
+/// An interpreter is told its script behind its options; what is behind `--` is for a program of its
+/// own, as in `worker -- node server.js`.
+fn programs_in(words: &[String]) -> Vec<PathBuf> {
+    let one = |words: &[String]| {
+        let mut words = words.iter();
+        let program = words.next().cloned();
+        let script = words.find(|word| !word.starts_with('-')).cloned();
+        [program, script].into_iter().flatten()
+    };
+    let all = words.split(|word| word == "--").flat_map(one);
+    all.filter(|word| word.starts_with('/')).map(PathBuf::from).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn programs_are_those_that_are_run_and_their_scripts() {
+        let programs = |line: &str| {
+            let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
+            let programs = programs_in(&words).into_iter();
+            programs.map(|it| it.display().to_string()).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(programs("/bin/app"), "/bin/app");
+        assert_eq!(programs("/bin/app --listen 127.0.0.1:1 /data"), "/bin/app");
+        assert_eq!(programs("/bin/node --no-warnings /srv/app.js /data"), "/bin/node /srv/app.js");
+        assert_eq!(
+            programs("/bin/worker --hold 10s -- /bin/node /srv/app.js"),
+            "/bin/worker /bin/node /srv/app.js"
+        );
+    }
 }

@@ -1,7 +1,9 @@
 //! The connection, and what may come of a call.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
 use zbus::connection::Builder;
 use zbus::{Connection, DynamicType, Message, fdo};
 
@@ -15,11 +17,17 @@ pub(super) const UNITS_PATH: &str = "/org/freedesktop/systemd1/unit";
 /// A manager under daemon-reload answers nobody for a while; longer than this is not that.
 const CALL_LIMIT: Duration = Duration::from_secs(25);
 
+/// So many calls may be without an answer. dbus-daemon refuses the 129th of a connection
+/// (`max_replies_per_connection`, dbus-daemon(1)).
+const CALLS_AT_ONCE: usize = 100;
+
 /// A connection to one systemd manager.
 #[derive(Clone, Debug)]
 pub struct Systemd {
     pub(super) connection: Connection,
     scope: Scope,
+    /// One permit a call.
+    room: Arc<Semaphore>,
 }
 
 /// Why a call brought nothing.
@@ -69,7 +77,9 @@ impl Systemd {
         let address = scope.bus_address();
         let builder = Builder::address(address.as_str()).method_timeout(CALL_LIMIT);
         match builder.build().await {
-            Ok(connection) => Ok(Self { connection, scope }),
+            Ok(connection) => {
+                Ok(Self { connection, scope, room: Arc::new(Semaphore::new(CALLS_AT_ONCE)) })
+            }
             Err(error) => Err(CallError::NoBus { address, why: cause_of(&error) }),
         }
     }
@@ -96,6 +106,8 @@ impl Systemd {
     where
         B: serde::Serialize + DynamicType,
     {
+        // It is never closed.
+        let _permit = self.room.acquire().await;
         let call = self.connection.call_method(Some(SYSTEMD), path, Some(interface), method, body);
         call.await.map_err(CallError::from)
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use zbus::{OwnedObjectPath, OwnedVariant, Variant};
 
+use crate::ctl::journal::tamed;
 use crate::ctl::policy::UnitFiles;
 use crate::roll::{ActiveState, Invocation, JobId, UnitState};
 
@@ -40,7 +41,7 @@ impl Properties {
             restarts: self.count("NRestarts"),
             main_pid: self.main_pid(),
             job: self.job(),
-            status: self.text("StatusText").to_owned(),
+            status: tamed(self.text("StatusText")),
             result: self.text("Result").to_owned(),
         }
     }

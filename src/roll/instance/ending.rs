@@ -37,7 +37,8 @@ impl Instance {
             failure: failure.clone(),
         });
         // What is stopped for good, or is in other hands, shall not be started by systemd.
-        let is_not_ours = matches!(failure, Failure::TakenOver { .. });
+        let was_not_stopped = matches!(failure, Failure::Refused { .. }) && !self.stopped_by_us;
+        let is_not_ours = matches!(failure, Failure::TakenOver { .. }) || was_not_stopped;
         if way_out == Some(Verb::Stop) || is_not_ours || matches!(self.step, Step::Arming { .. }) {
             self.disarm(cx);
         }
@@ -103,7 +104,7 @@ impl Instance {
     pub(super) fn closing_was_heard(&mut self, cx: &mut Context) {
         match &self.step {
             Step::Closing { verb: Verb::Start, .. } => {
-                self.disarm(cx);
+                self.disarm_unless_needed(cx);
                 self.over(Standing::ComingUp, cx);
             }
             _ if self.letting_go => self.over(Standing::FailedStopped, cx),

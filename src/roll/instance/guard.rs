@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! Looking ─► Arming ─► stop ─► Stopped ─► start ─► up
-//!            └──────── UntilDown ───────────────── disarmed
-//!                      └── UntilUp ─────────────── disarmed
+//!            └──────── UntilDown ───────────────── disarmed, when what went down with it is up, too
+//!                      └── UntilUp ─────────────── disarmed, likewise
 //! ```
 //!
 //! A restart is one job, which systemd brings to its end without us. A stop with a pause behind it
@@ -43,6 +43,13 @@ impl Instance {
     pub(super) fn disarm(&mut self, cx: &mut Context) {
         if std::mem::take(&mut self.is_guarded) {
             cx.actions.push(Action::Disarm(self.slot));
+        }
+    }
+
+    /// It is up, or systemd has its start; what went down with it is not yet back.
+    pub(super) fn disarm_unless_needed(&mut self, cx: &mut Context) {
+        if !self.member.turn.has_dependents {
+            self.disarm(cx);
         }
     }
 

@@ -31,7 +31,7 @@ use super::phase::Phase;
 use super::plan::Member;
 use super::policy::{Hook, Policy};
 use super::record::Record;
-use super::unit::{Invocation, JobId, JobResult, UnitState};
+use super::unit::{ActiveState, Invocation, JobId, JobResult, UnitState};
 
 /// An instance in flight is read at least this often, for signals can be lost.
 pub(super) const READ_INTERVAL: Duration = Duration::from_secs(1);
@@ -156,6 +156,7 @@ pub(super) struct Instance {
 
 impl Instance {
     pub(super) fn new(slot: Slot, member: Member) -> Self {
+        let active = if member.up { ActiveState::Active } else { ActiveState::Inactive };
         Self {
             slot,
             member,
@@ -169,7 +170,7 @@ impl Instance {
             news_interval: NEWS_INTERVAL,
             is_news: false,
             valid_from: Ticket::default(),
-            state: UnitState::default(),
+            state: UnitState { active, ..UnitState::default() },
             old: None,
             was_up: false,
             found_restarts: 0,
@@ -231,7 +232,7 @@ impl Instance {
                 _ if self.is_busy() => Standing::Unknown,
                 _ => self.standing,
             },
-            was_up: self.member.up,
+            is_up: self.state.active.is_up(),
             failure: self.failure.clone(),
             took: self.ended.since(self.began),
         }

@@ -116,6 +116,8 @@ impl Instance {
                 self.newest_job = self.newest_job.max(work.job);
                 *blind_reads = 0;
                 if is_new && verb == Verb::Restart && self.phase == Phase::Stopping {
+                    // Its stop had its own time.
+                    self.deadline = cx.now + self.member.turn.timeout;
                     self.enter(Phase::Starting, cx);
                 }
             }
@@ -168,13 +170,11 @@ impl Instance {
 
     pub(super) fn prove(&mut self, run: Run, cx: &mut Context) {
         self.run = Some(run);
-        self.disarm(cx);
+        self.disarm_unless_needed(cx);
         // One that was too quick to be seen starting has started all the same.
         self.enter(Phase::Starting, cx);
         self.enter(Phase::Probing, cx);
-        if let Some(limit) = self.member.turn.health_timeout {
-            self.deadline = cx.now + limit;
-        }
+        self.deadline = cx.now + self.health_timeout();
         self.ask_the_gates(run, false, cx);
     }
 

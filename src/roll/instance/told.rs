@@ -70,6 +70,7 @@ impl Instance {
             return;
         }
         self.step = Step::Over;
+        self.disarm(cx);
         if !up.is_empty() || !down.is_empty() {
             cx.record(Record::Dependents { instance: self.member.unit.clone(), up, down });
         }
@@ -90,7 +91,7 @@ impl Instance {
                 self.cut_short(cx);
             }
             Step::Working { .. } | Step::Proving { .. } => {
-                self.disarm(cx);
+                self.disarm_unless_needed(cx);
                 self.over(Standing::ComingUp, cx);
             }
             Step::Doubting { .. } | Step::Accepted { .. } | Step::Watching { .. } => {

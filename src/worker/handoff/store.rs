@@ -43,7 +43,9 @@ pub(crate) struct Store {
 /// Why there is none.
 #[derive(Debug, thiserror::Error)]
 enum Closed {
-    #[error("systemd cannot be asked: {0} (dbus-daemon asks for a user that is not made by DynamicUser=: useradd --system NAME)")]
+    #[error(
+        "systemd cannot be asked: {0} (dbus-daemon asks for a user that is not made by DynamicUser=: useradd --system NAME)"
+    )]
     Unasked(#[from] zbus::Error),
     #[error("{0}")]
     Refused(#[from] Refusal),
