@@ -66,6 +66,7 @@ install:
 	$(CARGO) build --locked --release --bins
 	$(CARGO) run --quiet --locked --release --all-features --example manual -- $(PAGES)
 	cp packaging/man/* $(PAGES)
+	packaging/notices >$(PAGES)/THIRD-PARTY
 	$(MAKE) install-files
 	[ -n "$(DESTDIR)" ] || { systemd-sysusers rollctl.conf; systemctl daemon-reload; journalctl --update-catalog; }
 
@@ -74,13 +75,17 @@ BIN ?= target/release
 PAGES ?= target/pages
 SHARE := $(DESTDIR)$(PREFIX)/share
 ZSHDIR ?= $(PREFIX)/share/zsh/site-functions
+# What the administrator may have changed.
+keep = [ -e $(2) ] || install -D -m 644 $(1) $(2)
 install-files:
 	install -D -t $(DESTDIR)$(PREFIX)/bin $(BIN)/rollctl
 	install -D -t $(DESTDIR)$(PREFIX)/libexec/rollctl $(BIN)/worker packaging/on-upgrade
-	install -D -m 644 -t $(DESTDIR)$(UNITDIR) units/*
+	install -d $(DESTDIR)$(UNITDIR)
+	for unit in units/*; do sed 's#/usr/\(bin\|libexec\)/rollctl#$(PREFIX)/\1/rollctl#' $$unit >$(DESTDIR)$(UNITDIR)/$${unit##*/}; done
+	chmod 644 $(DESTDIR)$(UNITDIR)/worker* $(DESTDIR)$(UNITDIR)/roll@*
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/lib/systemd/catalog packaging/rollctl.catalog
-	install -D -m 644 packaging/rollctl.default $(DESTDIR)/etc/default/rollctl
-	install -D -m 644 packaging/polkit/deployers.conf $(DESTDIR)/etc/rollctl/deployers.conf
+	$(call keep,packaging/rollctl.default,$(DESTDIR)/etc/default/rollctl)
+	$(call keep,packaging/polkit/deployers.conf,$(DESTDIR)/etc/rollctl/deployers.conf)
 	install -D -m 644 packaging/polkit/rollctl.rules $(SHARE)/polkit-1/rules.d/50-rollctl.rules
 	install -D -m 644 packaging/rollctl.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/rollctl.conf
 	install -D -m 644 packaging/on-upgrade.README $(SHARE)/rollctl/on-upgrade/README
@@ -92,7 +97,7 @@ install-files:
 	install -D -m 644 $(PAGES)/rollctl.bash $(SHARE)/bash-completion/completions/rollctl
 	install -D -m 644 $(PAGES)/_rollctl $(DESTDIR)$(ZSHDIR)/_rollctl
 	install -D -m 644 -t $(SHARE)/fish/vendor_completions.d $(PAGES)/rollctl.fish
-	install -D -m 644 -t $(SHARE)/doc/rollctl README.md CHANGELOG.md docs/architecture.md
+	install -D -m 644 -t $(SHARE)/doc/rollctl README.md CHANGELOG.md docs/architecture.md $(PAGES)/THIRD-PARTY
 	cp -r packaging/examples $(SHARE)/doc/rollctl
 	chmod -R u=rwX,go=rX $(SHARE)/doc/rollctl
 
