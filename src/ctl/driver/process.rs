@@ -1,6 +1,7 @@
 //! A unit's main process, known again by when it was started.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::Read;
 
 /// The main process of a unit in one of its runs: while it lives, that run goes on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,12 +27,19 @@ impl Process {
 
 /// Field 22 of proc_pid_stat(5); `None` of one that has ended, also if nobody has asked how.
 fn started(pid: u32) -> Option<String> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let stat = at_once(&format!("/proc/{pid}/stat"))?;
     // The second field, a name, may have anything in it.
     let (_, rest) = stat.rsplit_once(") ")?;
     let mut fields = rest.split(' ');
     let has_ended = matches!(fields.next()?, "Z" | "X");
     fields.nth(18).filter(|_| !has_ended).map(str::to_owned)
+}
+
+/// Reads a line of the kernel's in as few calls as can be: of a large group there are thousands.
+fn at_once(path: &str) -> Option<String> {
+    let mut text = [0; 1024];
+    let length = File::open(path).ok()?.read(&mut text).ok()?;
+    Some(String::from_utf8_lossy(&text[..length]).into_owned())
 }
 
 #[cfg(test)]
