@@ -25,7 +25,7 @@ use crate::worker::{AppState, Connections, Error, Signals, Socket, inherit, noti
 /// The first pause before an app is started again, and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 
-/// How long an app that accepts no more is waited for to end by itself, before it is told to.
+/// How long an app that accepts no more is waited for: to do so again, or to end by itself.
 const DEATH_LIMIT: Duration = Duration::from_secs(1);
 
 /// An app that was up for so long starts with the first pause again.
@@ -60,7 +60,7 @@ impl App {
         connections: &Arc<Connections>,
     ) -> Result<(Self, Arc<Pool>), Error> {
         let place = place(&config)?;
-        if place.connect().await.is_ok() {
+        if is_answered(&place).await {
             return Err(Error::PlaceTaken(place.to_string()));
         }
         let mut command = process::command(words);
@@ -104,6 +104,7 @@ impl App {
         mut command: Command,
         connections: &Arc<Connections>,
     ) -> Result<Self, Error> {
+        connections.set_app(AppState::Down);
         let notices = listen_for_notices(&config, &mut command)?;
         let process = run(&mut command)?;
         let (connections, started) = (connections.clone(), Instant::now());
@@ -167,7 +168,7 @@ impl App {
     /// closes its sockets some time before its end is told.
     pub(crate) async fn has_died(&mut self) -> Option<String> {
         let Reach::Proxied(pool) = &self.reach else { return None };
-        if self.config.restart || pool.place().connect().await.is_ok() {
+        if self.config.restart || is_answered(pool.place()).await {
             return None;
         }
         timeout(DEATH_LIMIT, self.process.ended()).await.ok()
@@ -185,6 +186,11 @@ impl App {
         self.process.signal(Signal::KILL);
         self.process.ended().await;
     }
+}
+
+/// Whether somebody listens there, also one who has no time for us.
+async fn is_answered(place: &Place) -> bool {
+    timeout(DEATH_LIMIT, place.connect()).await.map_or(true, |connected| connected.is_ok())
 }
 
 fn place(config: &FrontConfig) -> Result<Place, Error> {

@@ -22,6 +22,7 @@ fn is_one_hop(name: &str) -> bool {
             | "te"
             | "transfer-encoding"
             | "upgrade"
+            | "http2-settings"
     )
 }
 
@@ -101,11 +102,15 @@ pub(crate) fn joined<'a>(
     HeaderValue::from_bytes(&values.join(separator)).ok()
 }
 
-/// Java's client asks for h2c with its first request; nobody need give it (RFC 9113, 3.1).
+/// Java's client asks for h2c with its first request; nobody need give it (RFC 9113, 3.1), and an app
+/// that did would be spoken to past us.
 fn wanted_upgrade(headers: &HeaderMap) -> Option<HeaderValue> {
-    let wanted = headers.get(UPGRADE)?;
-    let is_h2c = wanted.as_bytes().eq_ignore_ascii_case(b"h2c");
-    (!is_h2c && lists(headers, &CONNECTION, "upgrade")).then(|| wanted.clone())
+    if !headers.contains_key(UPGRADE) || !lists(headers, &CONNECTION, "upgrade") {
+        return None;
+    }
+    let wanted = words(headers, &UPGRADE).filter(|word| !word.eq_ignore_ascii_case("h2c"));
+    let wanted: Vec<&str> = wanted.filter(|word| !word.is_empty()).collect();
+    HeaderValue::from_str(&wanted.join(", ")).ok().filter(|wanted| !wanted.is_empty())
 }
 
 /// Whether one of the comma-separated values of a field is `word`, whatever its case.

@@ -82,11 +82,6 @@ impl<C> Giver<C> {
         self.waiting.is_empty() && self.links.values().all(|link| link.sent.is_empty())
     }
 
-    /// Whether something is on its way.
-    pub fn awaits_answers(&self) -> bool {
-        self.links.values().any(|link| !link.sent.is_empty())
-    }
-
     /// The message was sent; what it had waits for its acknowledgement.
     pub fn sent(&mut self, sending: Sending<C>) {
         match self.links.get_mut(&sending.link) {

@@ -7,13 +7,17 @@
 use std::future::poll_fn;
 use std::io;
 use std::net::{SocketAddr, TcpStream as StdTcp};
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream as StdUnix;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use rustix::io::{Errno, ioctl_fionbio};
-use rustix::net::sockopt::{Timeout, set_socket_timeout};
+use rustix::net::sockopt::{
+    Timeout, set_socket_keepalive, set_socket_timeout, set_tcp_keepcnt, set_tcp_keepidle,
+    set_tcp_keepintvl, socket_keepalive,
+};
 use rustix::net::{SocketFlags, acceptfrom_with};
 use tokio::io::Interest;
 use tokio::net::{TcpStream, UnixStream};
@@ -29,6 +33,12 @@ use super::{App, DrainMode, Error, connection};
 
 /// How long an accept may block when a sibling's start makes the shared socket blocking.
 const ACCEPT_LIMIT: Duration = Duration::from_millis(1);
+
+/// After so long without a word the kernel asks a client whether it is there, so often, and so many times
+/// in vain before its connection is over: a tunnel has no other limit.
+const KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(15);
+const KEEPALIVE_PROBES: u32 = 4;
 
 /// How long to wait when descriptors or memory have run out.
 const BACK_OFF: Duration = Duration::from_millis(100);
@@ -56,6 +66,9 @@ impl Listener {
         tracing::debug!("accepting from {name}");
         ioctl_fionbio(&fd, true)?;
         set_socket_timeout(&fd, Timeout::Recv, Some(ACCEPT_LIMIT))?;
+        if is_tcp && !socket_keepalive(&fd)? {
+            notice_the_vanished(&fd)?;
+        }
         let socket = UnixStream::from_std(StdUnix::from(fd))?;
         Ok(Self { socket, is_tcp, refuses })
     }
@@ -75,6 +88,15 @@ impl Listener {
         let from = from.ok_or_else(|| io::Error::from(Errno::CONNABORTED))?;
         Ok((Stream::Tcp(TcpStream::from_std(StdTcp::from(client))?), Peer::Tcp(from)))
     }
+}
+
+/// Connections take these options from their listener (tcp(7)). KeepAlive= of the socket unit goes before
+/// them.
+fn notice_the_vanished(listener: &OwnedFd) -> io::Result<()> {
+    set_socket_keepalive(listener, true)?;
+    set_tcp_keepidle(listener, KEEPALIVE_IDLE)?;
+    set_tcp_keepintvl(listener, KEEPALIVE_INTERVAL)?;
+    Ok(set_tcp_keepcnt(listener, KEEPALIVE_PROBES)?)
 }
 
 /// Where every connection comes in: what serves it, and its entry into the books.

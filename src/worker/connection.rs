@@ -53,7 +53,7 @@ pub(crate) async fn go_on<A: App>(adopted: Adopted, app: A, entry: Entry) {
     if !unread.is_empty() {
         limits.set_head_age(age);
     }
-    let io = Io::adopt(stream, entry, unread, record.hops);
+    let io = Io::adopt(stream, entry, unread, record);
     match record.is_fresh {
         true => serve_new(io, app, limits).await,
         false => {

@@ -31,7 +31,8 @@ use super::{Config, DrainMode};
 pub(crate) enum Phase {
     /// Everything is served, connections are kept.
     Serving,
-    /// Nothing is accepted; everything that was is served, and each response says it is the last.
+    /// Nothing is accepted (in refuse mode: nothing is served that comes now). What was accepted is served
+    /// to its end; where no sibling takes it, each response says that it is the last.
     Draining,
     /// Connections that have been idle for the linger time are closed, after one more look.
     LingerOver,
@@ -166,6 +167,11 @@ impl Connections {
         }
     }
 
+    /// They are served as ever until they move on.
+    pub(crate) fn wait_to_move(&self) {
+        self.moving.store(Moving::Soon as u8, SeqCst);
+    }
+
     /// From here on connections at rest are put into the outbox.
     pub(crate) fn start_moving(&self) {
         self.moving.store(Moving::Now as u8, SeqCst);
@@ -223,17 +229,18 @@ impl Connections {
         }
         self.phase.fetch_max(phase as u8, Relaxed);
         fence(SeqCst);
+        if phase == Phase::Deadline {
+            // In this order: no tunnel ends in time by being told of the deadline, and whoever is woken
+            // below has been told.
+            self.sever_tunnels();
+            self.deadline.cancel();
+        }
         // HTTP/1 sees that it drains at its next request; of idle ones there may be thousands.
         let is_concerned = |track: &&Arc<Track>| phase > Phase::Draining || track.is_unmovable();
         self.lock().values().filter(is_concerned).for_each(|track| track.wake());
         if phase >= Phase::Draining {
             self.drain_end.get_or_init(|| Instant::now() + self.drain_timeout);
             self.draining.cancel();
-        }
-        if phase == Phase::Deadline {
-            // First, so that none of them ends in time by being told of the deadline.
-            self.sever_tunnels();
-            self.deadline.cancel();
         }
     }
 

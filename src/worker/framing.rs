@@ -105,7 +105,7 @@ impl Framing {
     /// Goes to the place behind a whole line; `None`: it is unsound.
     fn next(&mut self, line: &[u8]) -> Option<()> {
         match self.place {
-            Place::Head if !line.is_empty() => self.head.note(line),
+            Place::Head if !line.is_empty() => self.head.note(line)?,
             // Empty lines before a request are ignored (RFC 9112, 2.2).
             Place::Head if !self.head.has_begun => {}
             Place::Head => {
@@ -129,8 +129,13 @@ impl Framing {
 }
 
 impl Head {
-    fn note(&mut self, line: &[u8]) {
-        self.has_begun = true;
+    /// `None`: the line is unsound. A target has no fragment (RFC 9112, 3.2): hyper would cut it off,
+    /// and whoever is in front may have gone by it.
+    fn note(&mut self, line: &[u8]) -> Option<()> {
+        if !self.has_begun {
+            self.has_begun = true;
+            return memchr(b'#', line).is_none().then_some(());
+        }
         // hyper refuses any blank before the colon, as it should.
         match line[0] {
             b'c' | b'C' => {
@@ -141,6 +146,7 @@ impl Head {
             b't' | b'T' => self.is_chunked |= value(line, b"transfer-encoding:").is_some(),
             _ => {}
         }
+        Some(())
     }
 
     /// What follows the head; `None` when that is told in two ways (RFC 9112, 6.3).
@@ -236,8 +242,14 @@ mod tests {
     fn a_head_that_can_be_read_in_two_ways_is_a_fault() {
         let both = "POST / HTTP/1.1\r\nContent-Length: 0\r\nTransfer-Encoding: chunked\r\n\r\n";
         let turned = "POST / HTTP/1.1\r\ntransfer-encoding:x\r\ncontent-length:x\r\n\r\n";
-        for text in [both, turned, "\nGET", "GET / HTTP/1.1\n", "GET / HTTP/1.1\r\na: b\nc: d\r\n"]
-        {
+        for text in [
+            both,
+            turned,
+            "GET /a#b HTTP/1.1\r\n",
+            "\nGET",
+            "GET / HTTP/1.1\n",
+            "GET / HTTP/1.1\r\na: b\nc: d\r\n",
+        ] {
             assert_eq!(whole(text), Err(None), "{text:?}");
             assert_eq!(whole(&format!("{LENGTH}abc{text}")), Err(None), "{text:?}");
         }

@@ -59,7 +59,7 @@ pub(crate) async fn serve<A: App>(mut io: Box<Io>, mut service: Tracked<A>, mut 
             match farewell(&mut http, &track).await {
                 Farewell::Ended => return,
                 Farewell::Out => {}
-                Farewell::Over => return cut(*http, &track),
+                Farewell::Over => return cut(*http, &track, verdict),
             }
         }
         // Elsewhere than between two requests, what comes next is no request.
@@ -127,8 +127,8 @@ async fn farewell<A: App>(http: &mut Http1<A>, track: &Track) -> Farewell {
 }
 
 /// Reset, for a clean end would look like a whole response.
-fn cut<A: App>(http: Http1<A>, track: &Track) {
-    if track.in_flight() == 0 {
+fn cut<A: App>(http: Http1<A>, track: &Track, verdict: Verdict) {
+    if verdict == Verdict::Stuck || track.in_flight() == 0 {
         note_unread(track);
     }
     if let Some(parts) = http.into_parts() {
@@ -136,7 +136,7 @@ fn cut<A: App>(http: Http1<A>, track: &Track) {
     }
 }
 
-fn note_unread(track: &Track) {
+pub(super) fn note_unread(track: &Track) {
     if track.all.phase() == Phase::Deadline {
         track.all.metrics.cut.inc();
     }

@@ -12,7 +12,7 @@ use tokio::time::{Sleep, sleep};
 
 use super::App;
 use super::connections::Phase;
-use super::http1::FAREWELL_LIMIT;
+use super::http1::{FAREWELL_LIMIT, note_unread};
 use super::io::Io;
 use super::limits::{Limits, Verdict};
 use super::service::Tracked;
@@ -36,6 +36,10 @@ pub(crate) async fn serve<A: App>(mut io: Box<Io>, service: Tracked<A>, mut limi
         }
         track.note_no_head();
         let verdict = limits.poll(cx);
+        if verdict == Poll::Ready(Verdict::Stuck) {
+            note_unread(&track);
+            return Poll::Ready(None);
+        }
         if leaving.begins(&track, verdict) {
             http.as_mut().graceful_shutdown();
             if let Poll::Ready(result) = http.as_mut().poll(cx) {
@@ -59,8 +63,7 @@ enum Leaving {
 impl Leaving {
     /// Whether it is time to say goodbye, just now.
     fn begins(&mut self, track: &Track, verdict: Poll<Verdict>) -> bool {
-        let is_over = matches!(verdict, Poll::Ready(verdict) if verdict != Verdict::Stuck);
-        let begins = track.all.phase() != Phase::Serving || is_over;
+        let begins = track.all.phase() != Phase::Serving || verdict.is_ready();
         if !begins || !matches!(self, Self::No) {
             return false;
         }

@@ -18,6 +18,7 @@ use super::connections::Entry;
 use super::framing::Framing;
 use super::stream::Stream;
 use super::track::Track;
+use crate::handoff::Record;
 
 /// A connection that was here for so long was not just passed on.
 const STAY: Duration = Duration::from_millis(10);
@@ -49,6 +50,7 @@ pub(crate) struct Io {
 struct Arrival {
     at: Instant,
     hops: u8,
+    is_fresh: bool,
 }
 
 /// A connection without its stream, which may be on its way to somebody else.
@@ -115,9 +117,10 @@ impl Io {
         }
     }
 
-    /// A connection that was passed on `hops` times, with what its last owner had read of it.
-    pub(crate) fn adopt(stream: Stream, entry: Entry, unread: Bytes, hops: u8) -> Box<Self> {
-        let arrival = Some(Arrival { at: Instant::now(), hops });
+    /// A connection that came from a sibling, with what that had read of it.
+    pub(crate) fn adopt(stream: Stream, entry: Entry, unread: Bytes, record: Record) -> Box<Self> {
+        let Record { hops, is_fresh, .. } = record;
+        let arrival = Some(Arrival { at: Instant::now(), hops, is_fresh });
         let mut io = Box::new(Self { arrival, ..Self::at_first(stream, entry) });
         let sound = io.follow(&unread);
         io.put_back(unread.slice(..sound));
@@ -132,6 +135,12 @@ impl Io {
     pub(crate) fn hops(&self) -> u8 {
         let recent = self.arrival.filter(|arrival| arrival.at.elapsed() < STAY);
         recent.map_or(0, |arrival| arrival.hops).saturating_add(1)
+    }
+
+    /// Whether nobody has had a request of it, so that what it speaks is not known.
+    pub(crate) fn is_fresh(&self) -> bool {
+        let was_fresh = self.arrival.is_none_or(|arrival| arrival.is_fresh);
+        was_fresh && self.entry.track.begun() == 0
     }
 
     /// How many bytes wait to be read by hyper.

@@ -129,8 +129,7 @@ impl Limits {
                 // forgotten by the time that counts.
                 _ if !is_due => {}
                 State::Head => return Poll::Ready(Verdict::SlowHead),
-                // A big response can be with hyper as a whole and take long to get out.
-                State::Busy if self.track.in_flight() > 0 || self.track.take_moving() => {}
+                State::Busy if may_go_on(&self.track) => {}
                 State::Busy => return Poll::Ready(Verdict::Stuck),
                 _ if can_rest => return Poll::Ready(Verdict::Rest),
                 _ => return Poll::Ready(Verdict::Idle),
@@ -159,4 +158,11 @@ impl Limits {
     fn rests_before(&self, state: State) -> bool {
         !self.is_armed_for_rest && self.can_rest(state)
     }
+}
+
+/// Whether the app is still at the response, or some of it got out. A big one can be with hyper as
+/// a whole, and a client that does not read can stop one that is still in the making.
+fn may_go_on(track: &Track) -> bool {
+    let is_in_the_making = track.in_flight() > 0 && !track.is_stalled();
+    is_in_the_making || track.take_moving()
 }

@@ -295,6 +295,10 @@ impl Serving {
     /// stays to its end or to the deadline.
     pub(crate) async fn drain(&mut self) -> Outcome {
         self.connections.show_on(None);
+        if self.connections.app() == AppState::Down {
+            // Newcomers are better off with a sibling, or in the queue.
+            self.accepting.refuse().await;
+        }
         // Nobody's sibling any more; but clients are served as ever until it is known who takes them.
         self.taking.stop().await;
         let giving = self.find_takers().await;

@@ -272,6 +272,11 @@ impl Track {
         self.is_stalled.store(true, Relaxed);
     }
 
+    /// Whether the kernel took no more of a response, and has not taken all of it since.
+    pub(crate) fn is_stalled(&self) -> bool {
+        self.is_stalled.load(Relaxed)
+    }
+
     pub(crate) fn note_flushed(&self) {
         self.is_unflushed.store(false, Relaxed);
         // The request ended when hyper had all of its response, which can be long ago.

@@ -215,6 +215,27 @@ fn what_siblings_refuse_waits_in_systemd() {
     assert!(log.contains(" parked ") && !log.contains(" 0 parked "), "{log}{other}");
 }
 
+#[test]
+fn when_siblings_take_no_more_what_is_in_hand_is_finished_first() {
+    let stage = group(1, "");
+    let small = "Environment=WORKER_MAX_CONNECTIONS=1 WORKER_BALANCE=no";
+    stage.change("worker@2.service", "50-small", &format!("[Service]\n{small}\n"));
+    let mut slow = stage.client();
+    let mut quick: Vec<Client> = (0..3).map(|_| stage.client()).collect();
+    quick.iter_mut().for_each(|client| is_ok(&client.asks("/")));
+    slow.sends(get("/slow?ms=3000"));
+    stage.until("worker_in_flight", 1);
+    stage.systemctl(&["start", "worker@2"]);
+    stage.systemctl(&["restart", "--no-block", "worker@1"]);
+    stage.logs("draining: 1 requests");
+    let asked = Instant::now();
+    quick.iter_mut().for_each(|client| client.sends(get("/")));
+    are_answered(&mut quick);
+    assert!(asked.elapsed() < Duration::from_secs(2), "they had to wait for the slow one");
+    are_answered(std::slice::from_mut(&mut slow));
+    stage.logs("1 moved, 3 parked");
+}
+
 /// A lone instance whose connections wait in systemd, for its next run does not start.
 fn waiting(restart: &str) -> (Stage, Vec<Client>) {
     let stage = group(1, restart);

@@ -104,6 +104,22 @@ fn a_stranger_is_not_believed() {
 }
 
 #[test]
+fn nobody_changes_to_http2_past_the_worker() {
+    let worker = Start::fronting("").ready();
+    let told = |upgrade: &str| {
+        let mut client = worker.client();
+        let more = format!("connection: upgrade\r\nupgrade: {upgrade}\r\nhttp2-settings: AA\r\n");
+        client.sends(get("/head").replace("\r\n\r\n", &format!("\r\n{more}\r\n")));
+        let told = told(&mut client);
+        assert_eq!(field(&told, "http2-settings"), None);
+        field(&told, "upgrade").map(str::to_owned)
+    };
+    assert_eq!(told("h2c"), None);
+    assert_eq!(told("H2C , h2c"), None);
+    assert_eq!(told("h2c, websocket"), Some("websocket".to_owned()));
+}
+
+#[test]
 fn a_client_of_a_unix_socket_has_no_address() {
     let (_dir, path, listener) = unix_listener();
     let _worker = Start::in_front("").socket(listener).ready();

@@ -23,6 +23,15 @@ fn told(worker: &Worker) -> Value {
 }
 
 #[test]
+fn its_health_is_not_good_before_the_app_is_ready() {
+    let worker = Start::fronting("").env("ODD_BOOT", "1").spawn();
+    worker.says("starting: waiting for the app");
+    assert!(worker.admin("GET /healthz").starts_with("HTTP/1.1 503 "));
+    worker.says("READY=1");
+    worker.is_healthy_as(200);
+}
+
+#[test]
 fn is_ready_when_the_app_accepts_and_says_what_it_waits_for() {
     let worker = Start::fronting("").env("ODD_BOOT", "0.3").spawn();
     worker.says("STATUS=starting: waiting for the app at port");

@@ -21,6 +21,30 @@ fn an_app_without_any_grace_is_told_to_go_when_nothing_is_in_flight() {
     assert!(log.contains("the app exited with status 0"), "{log}");
 }
 
+/// It accepts once, to be taken for ready, and then has room for one more in its queue.
+const HANGS: &str = "import os, socket, time
+place = socket.socket(socket.AF_UNIX)
+place.bind(os.environ['SOCKET_PATH'])
+place.listen(0)
+first = place.accept()
+time.sleep(1000)";
+
+#[test]
+fn an_app_that_hangs_with_a_full_queue_does_not_keep_the_worker_from_going() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("app.sock");
+    let options =
+        format!("--app-socket {} --app-grace 200ms --drain-timeout 500ms", path.display());
+    let start = Start::worker().on_tcp().args(&options).args("-- python3 -c").arg(HANGS);
+    let worker = start.ready();
+    let mut clients: Vec<_> = (0..4).map(|_| worker.client()).collect();
+    clients.iter_mut().for_each(|client| client.sends(get("/")));
+    worker.until("worker_in_flight", 4);
+    worker.is_told_to_go();
+    let (status, log) = worker.ends();
+    assert_eq!(status, 3, "{log}");
+}
+
 #[test]
 fn an_upload_and_a_download_outlast_sigterm() {
     let worker = Start::fronting("").ready();

@@ -90,6 +90,35 @@ fn at_the_limit_clients_queue_for_the_siblings() {
 }
 
 #[test]
+fn a_client_that_does_not_read_a_response_in_the_making_is_cut() {
+    let worker = Start::fronting("").env("WORKER_IDLE_TIMEOUT", "300ms").ready();
+    let mut client = worker.client();
+    client.sends(get("/big?500000000"));
+    worker.until("worker_connections{state=\"busy\"}", 1);
+    worker.until("worker_connections{state=\"busy\"}", 0);
+    assert!(matches!(client.sees_end(), End::Reset(_)));
+    assert!(worker.stderr().contains("a response that its client does not read"));
+    // One that is quiet because the app is, is not.
+    is_ok(&worker.client().asks("/slow?1000"));
+}
+
+#[test]
+fn who_has_vanished_is_asked_for() {
+    let worker = Start::worker().on_tcp().ready();
+    let _client = worker.accepted_client();
+    // Source: proc_net_tcp, https://docs.kernel.org/networking/proc_net_tcp.html
+    let sockets = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    let port = format!(":{:04X}", worker.address().port());
+    let timers = sockets.lines().filter_map(|line| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let is_ours = fields[1].ends_with(&port) && fields[3] == "01";
+        is_ours.then(|| fields[5].to_owned())
+    });
+    let timers: Vec<String> = timers.collect();
+    assert!(timers.len() == 1 && timers[0].starts_with("02:"), "no keepalive: {timers:?}");
+}
+
+#[test]
 fn out_of_descriptors_is_a_line_and_a_pause_and_then_it_goes_on() {
     let worker = Start::worker().on_tcp().env("FILES", "-n 24").ready();
     worker.logs("set LimitNOFILE=10064 in the unit");

@@ -4,6 +4,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::select;
 use rustix::io::Errno;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
@@ -83,11 +84,13 @@ pub(super) fn let_go(asker: Sibling, most: usize, connections: &Arc<Connections>
     tokio::spawn(giving.run(CALL_LIMIT));
 }
 
-/// Reads a link to its end: answers may still be in it when the sibling is gone.
+/// Reads a link to its end: answers may still be in it when the sibling is gone. What a newer one says
+/// beside them is no end, for it may own what it was sent.
 async fn listen(link: usize, socket: Arc<Link>, tell: UnboundedSender<News>) {
     while let Ok(Some(packet)) = socket.receive().await {
-        let Ok(Frame::Ack { seq, taken }) = Frame::decode(&packet.bytes) else { break };
-        let _ = tell.send(News::Answer { link, seq, taken });
+        if let Ok(Frame::Ack { seq, taken }) = Frame::decode(&packet.bytes) {
+            let _ = tell.send(News::Answer { link, seq, taken });
+        }
     }
     let _ = tell.send(News::Ended { link });
 }
@@ -205,6 +208,9 @@ impl Giving {
         }
         if matches!(self.store, Asked::NotYet) {
             self.store = Store::open().await.map_or(Asked::Closed, Asked::Open);
+            if matches!(self.store, Asked::Open(_)) {
+                return self.serve_until_settled().await;
+            }
         }
         while let Asked::Open(store) = &mut self.store {
             let batch = self.giver.stranded_batch();
@@ -222,6 +228,17 @@ impl Giving {
             false => self.parcels.close(),
         }
         self.giver.stranded().into_iter().for_each(Parcel::kept);
+    }
+
+    /// No sibling is left, and systemd is: what has come is served until what is in hand is finished.
+    async fn serve_until_settled(&mut self) {
+        self.connections.wait_to_move();
+        while let Ok(parcel) = self.parcels.try_recv() {
+            parcel.kept();
+        }
+        self.giver.stranded().into_iter().for_each(Parcel::kept);
+        settle(&self.connections).await;
+        self.connections.start_moving();
     }
 
     fn give_up(mut self) {
@@ -247,5 +264,7 @@ async fn settle(connections: &Connections) {
             sleep(SETTLING).await;
         }
     };
-    let _ = timeout(connections.linger(), finished).await;
+    let limit = timeout(connections.linger(), finished);
+    // Nobody waits beyond the drain's deadline.
+    let _ = select(pin!(limit), pin!(connections.deadline.cancelled())).await;
 }

@@ -10,7 +10,6 @@ use crate::handoff::{Cargo, Conn, Frame, MAX_HOPS, MAX_UNREAD, Record};
 use crate::worker::connections::Phase;
 use crate::worker::io::Io;
 use crate::worker::stream::Stream;
-use crate::worker::track::State;
 
 /// What is sent of a connection, and who waits to hear what became of it.
 #[derive(Debug)]
@@ -67,8 +66,7 @@ pub(super) fn descriptors(batch: &[Parcel]) -> Vec<BorrowedFd<'_>> {
 /// Gives away a connection that is at rest, and has been for `age`; returns it when it stays.
 pub(crate) async fn offer(io: Box<Io>, age: Duration) -> Option<Box<Io>> {
     let track = io.track().clone();
-    let is_fresh = track.state() == State::Fresh || track.begun() == 0;
-    let record = Record { hops: io.hops(), is_fresh, age: millis(age) };
+    let record = Record { hops: io.hops(), is_fresh: io.is_fresh(), age: millis(age) };
     let outbox = track.answer_call().or_else(|| track.all.outbox().cloned());
     let Some(outbox) = outbox.filter(|_| is_movable(&io, record)) else {
         if track.all.is_moving() {
