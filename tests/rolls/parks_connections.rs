@@ -218,7 +218,7 @@ fn what_siblings_refuse_waits_in_systemd() {
 #[test]
 fn when_siblings_take_no_more_what_is_in_hand_is_finished_first() {
     let stage = group(1, "");
-    let small = "Environment=WORKER_MAX_CONNECTIONS=1 WORKER_BALANCE=no";
+    let small = "Environment=WORKER_MAX_CONNECTIONS=2 WORKER_BALANCE=no";
     stage.change("worker@2.service", "50-small", &format!("[Service]\n{small}\n"));
     let mut slow = stage.client();
     let mut quick: Vec<Client> = (0..3).map(|_| stage.client()).collect();
@@ -233,7 +233,9 @@ fn when_siblings_take_no_more_what_is_in_hand_is_finished_first() {
     are_answered(&mut quick);
     assert!(asked.elapsed() < Duration::from_secs(2), "they had to wait for the slow one");
     are_answered(std::slice::from_mut(&mut slow));
-    stage.logs("1 moved, 3 parked");
+    wait_until("it has gone", || stage.log().contains("drained "));
+    let (log, other) = (stage.log(), stage.lab.log("worker@2.service"));
+    assert!(log.contains("1 moved, 3 parked"), "{log}\n{other}");
 }
 
 /// A lone instance whose connections wait in systemd, for its next run does not start.
