@@ -24,7 +24,7 @@ fn told(worker: &Worker) -> Value {
 
 #[test]
 fn its_health_is_not_good_before_the_app_is_ready() {
-    let worker = Start::fronting("").env("ODD_BOOT", "1").spawn();
+    let worker = Start::fronting("").env("ODD_BOOT", "2").spawn();
     worker.says("starting: waiting for the app");
     assert!(worker.admin("GET /healthz").starts_with("HTTP/1.1 503 "));
     worker.says("READY=1");
