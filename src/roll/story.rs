@@ -101,6 +101,11 @@ impl Story {
         self.instances.iter().filter(|chapter| chapter.phase != Phase::Serving)
     }
 
+    /// Whether nothing is left to do; a roll that died before its first record had not chosen yet.
+    pub fn all_are_new(&self) -> bool {
+        !self.instances.is_empty() && self.not_done().next().is_none()
+    }
+
     /// Those whose turn had begun and not ended.
     pub fn in_hand(&self) -> impl Iterator<Item = &Chapter> {
         self.instances.iter().filter(|chapter| chapter.phase.is_in_flight())

@@ -65,6 +65,17 @@ fn a_log_without_its_first_line_is_no_roll() {
 }
 
 #[test]
+fn a_roll_that_died_before_it_chose_is_to_be_resumed() {
+    let stage = Stage::queue(&["1"]);
+    stage.restart(&["q", "--observe", "0"]).exits_with(0);
+    let log = stage.lab.dir().join("state/rollctl/q/000001.jsonl");
+    let header = std::fs::read_to_string(&log).unwrap().lines().next().unwrap().to_owned();
+    std::fs::write(&log, header + "\n").unwrap();
+    let status = stage.prints("status", &["q"]);
+    assert!(status.contains("next: rollctl resume --user q"), "{status}");
+}
+
+#[test]
 fn each_step_is_in_the_log_before_it_is_done() {
     let stage = Stage::queue(&["1", "2"]);
     let (log, seen) = (stage.lab.dir().join("state/rollctl/q/000001.jsonl"), stage.lab.dir());

@@ -68,7 +68,7 @@ impl ResumeArgs {
 /// The same roll, as it was asked for, of those that are not done and of no others.
 async fn go_on(args: &ResumeArgs, look: &Look) -> Result<ExitStatus, Error> {
     let header = &look.told.header;
-    if !look.story.instances.is_empty() && look.story.not_done().count() == 0 {
+    if look.story.all_are_new() {
         let (group, number) = (&header.group, header.number);
         return Ok(args.say(&format!("{group}: every instance of roll {number} is new and serves")));
     }

@@ -130,7 +130,7 @@ fn next(look: &Look, scope: Scope) -> Vec<String> {
         Fate::Done => Vec::new(),
         Fate::Overtaken => vec![format!("{} --outdated", verb("restart"))],
         // Something else went wrong, such as the hook at the end: it is told above.
-        _ if look.story.not_done().count() == 0 => vec![verb("list")],
+        _ if look.story.all_are_new() => vec![verb("list")],
         Fate::EndedEarly | Fate::Died => vec![verb("resume")],
     }
 }
