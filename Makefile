@@ -80,9 +80,8 @@ keep = [ -e $(2) ] || install -D -m 644 $(1) $(2)
 install-files:
 	install -D -t $(DESTDIR)$(PREFIX)/bin $(BIN)/rollctl
 	install -D -t $(DESTDIR)$(PREFIX)/libexec/rollctl $(BIN)/worker packaging/on-upgrade
-	install -d $(DESTDIR)$(UNITDIR)
-	for unit in units/*; do sed 's#/usr/\(bin\|libexec\)/rollctl#$(PREFIX)/\1/rollctl#' $$unit >$(DESTDIR)$(UNITDIR)/$${unit##*/}; done
-	chmod 644 $(DESTDIR)$(UNITDIR)/worker* $(DESTDIR)$(UNITDIR)/roll@*
+	install -D -m 644 -t $(DESTDIR)$(UNITDIR) units/*
+	sed -i 's#/usr/\(bin\|libexec\)/rollctl#$(PREFIX)/\1/rollctl#' $(patsubst units/%,$(DESTDIR)$(UNITDIR)/%,$(wildcard units/*))
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/lib/systemd/catalog packaging/rollctl.catalog
 	$(call keep,packaging/rollctl.default,$(DESTDIR)/etc/default/rollctl)
 	$(call keep,packaging/polkit/deployers.conf,$(DESTDIR)/etc/rollctl/deployers.conf)

@@ -163,7 +163,7 @@ impl Connections {
     /// Connections will be put into `outbox`, once they start to move.
     pub(crate) fn expect_to_move(&self, outbox: UnboundedSender<Parcel>) {
         if self.outbox.set(outbox).is_ok() {
-            self.moving.store(Moving::Soon as u8, SeqCst);
+            self.wait_to_move();
         }
     }
 

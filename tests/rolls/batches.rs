@@ -108,8 +108,6 @@ fn one_of_many_that_crashes_after_its_turn_is_found_before_the_next_batch() {
     assert_eq!(stage.runs()[17..], before[17..]);
 }
 
-// ---- OnFailure=continue ----
-
 /// A bus takes a limited number of questions at a time.
 #[test]
 fn a_batch_may_have_more_than_the_bus_takes_at_once() {
@@ -120,6 +118,8 @@ fn a_batch_may_have_more_than_the_bus_takes_at_once() {
     let told = format!("{:?}", rolled.events);
     assert!(!told.contains("lost"), "{told}");
 }
+
+// ---- OnFailure=continue ----
 
 /// Those whose name is in `bad` end at once.
 fn some_are_bad(count: usize, bad: &str) -> Stage {

@@ -13,7 +13,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 
-use crate::support::client::{Client, End, get, is_last, is_ok};
+use crate::support::client::{Client, get, is_last, is_ok};
 use crate::support::http2::{HEADERS, Http2};
 use crate::support::{Start, own_worker};
 
@@ -123,12 +123,7 @@ fn a_client_that_reads_at_last_gets_all_of_its_response() {
 #[test]
 fn a_client_that_does_not_read_its_response_is_cut() {
     let worker = a_service_of_its_own().env("WORKER_IDLE_TIMEOUT", "50ms").ready();
-    let mut client = worker.client();
-    client.sends(get("/large"));
-    worker.until("worker_connections{state=\"busy\"}", 1);
-    worker.until("worker_connections{state=\"busy\"}", 0);
-    assert!(matches!(client.sees_end(), End::Reset(_)));
-    assert!(worker.stderr().contains("a response that its client does not read"));
+    worker.cuts_who_does_not_read("/large");
 }
 
 #[test]

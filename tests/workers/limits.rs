@@ -92,12 +92,7 @@ fn at_the_limit_clients_queue_for_the_siblings() {
 #[test]
 fn a_client_that_does_not_read_a_response_in_the_making_is_cut() {
     let worker = Start::fronting("").env("WORKER_IDLE_TIMEOUT", "1s").ready();
-    let mut client = worker.client();
-    client.sends(get("/big?500000000"));
-    worker.until("worker_connections{state=\"busy\"}", 1);
-    worker.until("worker_connections{state=\"busy\"}", 0);
-    assert!(matches!(client.sees_end(), End::Reset(_)));
-    assert!(worker.stderr().contains("a response that its client does not read"));
+    worker.cuts_who_does_not_read("/big?500000000");
     // One that is quiet because the app is, is not.
     is_ok(&worker.client().asks("/slow?2500"));
 }

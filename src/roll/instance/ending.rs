@@ -36,10 +36,13 @@ impl Instance {
             instance: self.member.unit.clone(),
             failure: failure.clone(),
         });
-        // What is stopped for good, or is in other hands, shall not be started by systemd.
-        let was_not_stopped = matches!(failure, Failure::Refused { .. }) && !self.stopped_by_us;
-        let is_not_ours = matches!(failure, Failure::TakenOver { .. }) || was_not_stopped;
-        if way_out == Some(Verb::Stop) || is_not_ours || matches!(self.step, Step::Arming { .. }) {
+        // What is stopped for good, is in other hands, or was never stopped is not systemd's to start.
+        let is_not_its = match failure {
+            Failure::TakenOver { .. } => true,
+            Failure::Refused { .. } => !self.stopped_by_us,
+            _ => way_out == Some(Verb::Stop),
+        };
+        if is_not_its || matches!(self.step, Step::Arming { .. }) {
             self.disarm(cx);
         }
         self.failure = Some(failure);

@@ -134,8 +134,7 @@ impl Giving {
     async fn run(mut self, limit: Duration) {
         let deadline = self.connections.deadline.clone();
         if matches!(self.store, Asked::Open(_)) {
-            settle(&self.connections).await;
-            self.connections.start_moving();
+            self.serve_until_settled().await;
         }
         self.leave_the_stranded().await;
         let mut limit = pin!(sleep(limit));
@@ -230,7 +229,7 @@ impl Giving {
         self.giver.stranded().into_iter().for_each(Parcel::kept);
     }
 
-    /// No sibling is left, and systemd is: what has come is served until what is in hand is finished.
+    /// No sibling is there, and systemd is: what has come is served until what is in hand is finished.
     async fn serve_until_settled(&mut self) {
         self.connections.wait_to_move();
         while let Ok(parcel) = self.parcels.try_recv() {

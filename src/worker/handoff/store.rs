@@ -44,7 +44,8 @@ pub(crate) struct Store {
 #[derive(Debug, thiserror::Error)]
 enum Closed {
     #[error(
-        "systemd cannot be asked: {0} (dbus-daemon asks for a user that is not made by DynamicUser=: useradd --system NAME)"
+        "systemd cannot be asked: {0} (dbus-daemon asks for a user that is not made by \
+         DynamicUser=: useradd --system NAME)"
     )]
     Unasked(#[from] zbus::Error),
     #[error("{0}")]

@@ -25,7 +25,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, kill_process_group, pidfd_open};
 use tempfile::TempDir;
 
-use client::Client;
+use client::{Client, End, get};
 
 /// How long anything may take before the story has failed.
 pub const PATIENCE: Duration = Duration::from_secs(20);
@@ -297,6 +297,17 @@ impl Worker {
         let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
         let line = line.unwrap_or_else(|| panic!("no metric {name} in {text}"));
         line.parse().unwrap()
+    }
+
+    /// A client asks and reads nothing of its answer.
+    #[track_caller]
+    pub fn cuts_who_does_not_read(&self, path: &str) {
+        let mut client = self.client();
+        client.sends(get(path));
+        self.until("worker_connections{state=\"busy\"}", 1);
+        self.until("worker_connections{state=\"busy\"}", 0);
+        assert!(matches!(client.sees_end(), End::Reset(_)));
+        assert!(self.stderr().contains("a response that its client does not read"));
     }
 
     pub fn threads(&self) -> usize {
